@@ -1,0 +1,22 @@
+#![doc = include_str!("breaker.md")]
+
+mod builder;
+mod config;
+mod gate;
+pub(crate) mod handle;
+mod orders;
+mod policy;
+mod snapshot;
+mod state;
+mod ticket;
+mod trial;
+
+#[cfg(all(test, buttress_loom))]
+mod model;
+
+pub use crate::telemetry::State;
+pub use builder::Builder;
+pub use config::{Config, Window};
+pub use policy::Breaker;
+pub use snapshot::{Probes, Snapshot};
+pub use ticket::Ticket;

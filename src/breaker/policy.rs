@@ -1,0 +1,232 @@
+//! The machine, with a clock, a name and a voice: an admission policy.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    config::Config,
+    gate::Gate,
+    orders::Order,
+    snapshot::{Probes, Snapshot},
+    state::{Change, Machine},
+    ticket::{Entry, Refusal, Ticket},
+};
+use crate::{
+    classify::Outcome,
+    error::Rejected,
+    guard::{Admission, Admit, Never, No, Now, Policy, Yes},
+    sys::{Arc, AtomicU64, Ordering, Rng, nanos_between},
+    telemetry::{BreakerMeter, Event, Listeners, State},
+};
+
+/// The policy behind [`CircuitBreaker`](crate::CircuitBreaker).
+pub struct Breaker {
+    gate: Gate,
+    /// Times are counted from here.
+    origin: Instant,
+    rejected: AtomicU64,
+    would_have_rejected: AtomicU64,
+    name: &'static str,
+    meter: BreakerMeter,
+    listeners: Arc<Listeners>,
+}
+
+impl Breaker {
+    pub(super) fn new(
+        name: &'static str,
+        config: Config,
+        rng: Rng,
+        listeners: Arc<Listeners>,
+    ) -> Self {
+        Self {
+            gate: Gate::new(Machine::new(config, rng)),
+            origin: Now::lazy().get(),
+            rejected: AtomicU64::new(0),
+            would_have_rejected: AtomicU64::new(0),
+            name,
+            meter: BreakerMeter::new(name),
+            listeners,
+        }
+    }
+
+    pub(super) const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) const fn listeners(&self) -> &Arc<Listeners> {
+        &self.listeners
+    }
+
+    pub(super) fn config(&self) -> Config {
+        self.gate.with(|machine| machine.config().clone())
+    }
+
+    pub(super) fn reconfigure(&self, config: Config) {
+        let now = self.nanos(&Now::lazy());
+        self.gate
+            .reconfigure(config, now, |changes| self.tell(changes));
+    }
+
+    pub(super) fn order(&self, order: Order) {
+        let now = self.nanos(&Now::lazy());
+        self.gate.order(order, now, |changes| self.tell(changes));
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let now = self.nanos(&Now::lazy());
+        let view = self.gate.view(now, |changes| self.tell(changes));
+        Snapshot {
+            policy: self.name,
+            state: view.shown,
+            since: self.instant(view.since).unwrap_or(self.origin),
+            generation: view.generation,
+            calls: view.counts.calls,
+            failed: view.counts.failed,
+            slow: view.counts.slow,
+            failure_ratio: view.counts.failure_ratio(),
+            slow_ratio: view.counts.slow_ratio(),
+            probes: view.probes.map(|(running, judged)| Probes {
+                running,
+                judged: judged.calls as u32,
+                failed: judged.failed as u32,
+                slow: judged.slow as u32,
+            }),
+            recovering: view.recovering,
+            rejected: self.rejected.load(Ordering::Relaxed),
+            would_have_rejected: self.would_have_rejected.load(Ordering::Relaxed),
+            late_results: self.gate.late(),
+            next_probe_at: view.next_probe.and_then(|at| self.instant(at)),
+        }
+    }
+
+    fn nanos(&self, now: &Now) -> u64 {
+        nanos_between(self.origin, now.get())
+    }
+
+    /// Nothing for a time too far away to be told.
+    fn instant(&self, nanos: u64) -> Option<Instant> {
+        self.origin.checked_add(Duration::from_nanos(nanos))
+    }
+
+    fn reject(&self, refusal: Refusal) -> Rejected {
+        self.rejected.fetch_add(1, Ordering::Relaxed);
+        self.meter.rejected(refusal.reason, || self.register());
+        self.rejected_as(refusal)
+    }
+
+    fn rejected_as(&self, refusal: Refusal) -> Rejected {
+        let rejected = Rejected::new(self.name, refusal.reason);
+        match refusal.retry_after {
+            Some(nanos) => rejected.with_retry_after(Duration::from_nanos(nanos)),
+            None => rejected,
+        }
+    }
+
+    fn register(&self) -> State {
+        self.gate.with(Machine::meter)
+    }
+
+    #[cold]
+    fn tell(&self, changes: Vec<Change>) {
+        for change in changes {
+            if change.metered && change.from != change.to {
+                self.meter.moved(change.from, change.to, || self.register());
+            }
+            self.listeners.tell(|| Event {
+                policy: self.name,
+                generation: change.generation,
+                seq: change.seq,
+                at: self.instant(change.at).unwrap_or(self.origin),
+                kind: change.kind,
+            });
+        }
+    }
+}
+
+impl Policy for Breaker {
+    type Ticket = Ticket;
+    type Wait = Never;
+    type Queues = No;
+    type Settles = Yes;
+
+    fn check(&self, now: &Now) -> Option<Rejected> {
+        let refusal = self.gate.check(|| self.nanos(now))?;
+        Some(self.rejected_as(refusal))
+    }
+
+    fn refuse(&self, rejected: Rejected, now: &Now) -> Rejected {
+        let refusal = self.gate.refuse(
+            rejected.reason(),
+            || self.nanos(now),
+            |changes| self.tell(changes),
+        );
+        self.reject(refusal)
+    }
+
+    fn cancel(&self, ticket: Ticket) {
+        let now = Now::lazy();
+        self.gate
+            .cancel(ticket, || self.nanos(&now), |changes| self.tell(changes));
+    }
+
+    fn settle(&self, ticket: Ticket, outcome: Outcome, now: &Now) {
+        self.meter.settled(outcome, || self.register());
+        self.gate.settle(
+            ticket,
+            outcome,
+            || self.nanos(now),
+            |changes| self.tell(changes),
+        );
+    }
+
+    fn idle(&self, now: &Now) -> bool {
+        let now = self.nanos(now);
+        self.gate.idle(now, |changes| self.tell(changes))
+    }
+}
+
+impl<R: ?Sized> Admit<R> for Breaker {
+    fn admit(&self, now: &Now, _: &R) -> Admission<Self> {
+        let entry = self
+            .gate
+            .admit(|| self.nanos(now), |changes| self.tell(changes));
+        match entry {
+            Entry::Granted(ticket) => Admission::Granted(ticket),
+            Entry::Observed(ticket) => {
+                self.would_have_rejected.fetch_add(1, Ordering::Relaxed);
+                Admission::Granted(ticket)
+            }
+            Entry::Refused(refusal) => Admission::Refused(self.reject(refusal)),
+        }
+    }
+
+    fn poll_wait(
+        &self,
+        wait: Pin<&mut Never>,
+        _: &R,
+        _: &mut Context<'_>,
+    ) -> Poll<Result<Ticket, Rejected>> {
+        match *wait {}
+    }
+}
+
+impl Drop for Breaker {
+    fn drop(&mut self) {
+        let state = self.gate.with(|machine| machine.meter());
+        self.meter.gone(state);
+    }
+}
+
+impl fmt::Debug for Breaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Breaker")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,389 @@
+//! The breaker's decisions: pure, every time handed in.
+//!
+//! Times are nanoseconds since the breaker was made. Every question first brings the machine up to
+//! `now`, so a hung probe is noticed by whoever comes along.
+
+use super::{
+    config::{Config, nanos},
+    ticket::{Entry, GENERATION_BITS, Refusal, Role, Ticket, UNTIMED},
+    trial::{Ramp, Trial, Verdict},
+};
+use crate::{
+    classify::Outcome,
+    error::Reason,
+    sys::Rng,
+    telemetry::{EventKind, State, Trip},
+    window::{Counts, Mark, Window},
+};
+
+/// The circuit breaker as a state machine.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(super) config: Config,
+    pub(super) mode: Mode,
+    pub(super) phase: Phase,
+    pub(super) generation: u64,
+    /// When the state that is shown began.
+    pub(super) since: u64,
+    /// While not closed: as it was when it opened.
+    pub(super) window: Window,
+    pub(super) growth: Growth,
+    /// The latest time seen: clocks are read outside the lock, so they may arrive out of order.
+    pub(super) latest: u64,
+    pub(super) rng: Rng,
+    /// What has happened and not been told yet.
+    pub(super) changes: Vec<Change>,
+    told: u64,
+    pub(super) metered: bool,
+}
+
+/// Who decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Auto,
+    ForcedOpen,
+    ForcedClosed,
+    Disabled,
+}
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    Closed { since: u64, ramp: Option<Ramp> },
+    Open { until: u64 },
+    HalfOpen(Trial),
+}
+
+/// Successive openings.
+#[derive(Debug, Default)]
+pub(super) struct Growth {
+    pub(super) openings: u32,
+    /// The last wait.
+    pub(super) planned: u64,
+}
+
+/// Something that happened, with all that is told about it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Change {
+    pub(crate) kind: EventKind,
+    pub(crate) seq: u64,
+    pub(crate) at: u64,
+    pub(crate) generation: u64,
+    pub(crate) from: State,
+    pub(crate) to: State,
+    /// Whether the metrics know of the state before.
+    pub(crate) metered: bool,
+}
+
+impl Machine {
+    pub(crate) fn new(config: Config, rng: Rng) -> Self {
+        Self {
+            window: Window::new(config.window.extent()),
+            config,
+            mode: Mode::Auto,
+            phase: Phase::Closed {
+                since: 0,
+                ramp: None,
+            },
+            generation: 0,
+            since: 0,
+            growth: Growth::default(),
+            latest: 0,
+            rng,
+            changes: Vec::new(),
+            told: 0,
+            metered: false,
+        }
+    }
+
+    /// Calls that neither failed nor were slow have completed in this generation.
+    pub(crate) fn succeed(&mut self, n: u64) {
+        self.window.succeed(n);
+    }
+
+    /// Brings the machine up to `now`, as far as time alone moves it. Never ends an opening: that
+    /// takes a call.
+    pub(crate) fn catch_up(&mut self, now: u64) -> u64 {
+        self.latest = self.latest.max(now);
+        let now = self.latest;
+        match &mut self.phase {
+            Phase::Closed { ramp, .. } => {
+                self.window.advance(now);
+                ramp.take_if(|ramp| ramp.is_over(now, self.config.ramp));
+            }
+            Phase::Open { .. } => {}
+            Phase::HalfOpen(trial) => {
+                let hung = trial.end_hung(now, &self.config);
+                let verdict = trial.verdict(&self.config);
+                if hung > 0 {
+                    self.tell(EventKind::ProbesTimedOut { count: hung }, self.shown());
+                }
+                self.pronounce(verdict);
+            }
+        }
+        now
+    }
+
+    /// Would a call be refused for certain?
+    pub(crate) fn check(&self, now: u64) -> Option<Refusal> {
+        let now = now.max(self.latest);
+        match (self.mode, &self.phase) {
+            (Mode::Disabled, _) => None,
+            (Mode::ForcedOpen, _) => Some(Refusal::of(Reason::ForcedOpen)),
+            (_, Phase::Open { until }) if now < *until => Some(Refusal::open_until(*until, now)),
+            (_, Phase::HalfOpen(trial)) => match trial.verdict_at(now, &self.config) {
+                // The call would notice the hung probes and find the breaker open.
+                Some(Verdict::Reopen(_)) => Some(Refusal::of(Reason::Open)),
+                Some(Verdict::Close) => None,
+                None => (!trial.has_place(&self.config)).then_some(Refusal::of(Reason::HalfOpen)),
+            },
+            _ => None,
+        }
+    }
+
+    /// May this call start?
+    pub(crate) fn admit(&mut self, now: u64) -> Entry {
+        let now = self.catch_up(now);
+        let asked = match (self.mode, &mut self.phase) {
+            (Mode::ForcedOpen, _) => Err(Refusal::of(Reason::ForcedOpen)),
+            (_, Phase::Closed { ramp, .. }) => {
+                if ramp
+                    .as_mut()
+                    .is_none_or(|ramp| ramp.admits(now, self.config.ramp))
+                {
+                    Ok(Role::REGULAR)
+                } else {
+                    Err(Refusal::of(Reason::Recovering))
+                }
+            }
+            (_, Phase::Open { until }) if now < *until => Err(Refusal::open_until(*until, now)),
+            (_, Phase::Open { .. }) => {
+                self.half_open();
+                self.probe(now)
+            }
+            (_, Phase::HalfOpen(_)) => self.probe(now),
+        };
+        let ticket = |role| Ticket {
+            generation: self.short_generation(),
+            role,
+            started: now,
+        };
+        match asked {
+            Ok(role) => Entry::Granted(ticket(role)),
+            Err(_) if self.mode == Mode::Disabled => Entry::Observed(ticket(Role::UNJUDGED)),
+            Err(refusal) => Entry::Refused(refusal),
+        }
+    }
+
+    fn probe(&mut self, now: u64) -> Result<Role, Refusal> {
+        let Phase::HalfOpen(trial) = &mut self.phase else {
+            return Err(Refusal::of(Reason::HalfOpen));
+        };
+        match trial.start(now, &self.config) {
+            Some(id) => Ok(Role(id)),
+            None => Err(Refusal::of(Reason::HalfOpen)),
+        }
+    }
+
+    /// The call never started: its place is free again.
+    pub(crate) fn cancel(&mut self, ticket: Ticket, now: u64) {
+        self.catch_up(now);
+        if ticket.generation != self.short_generation() {
+            return;
+        }
+        match &mut self.phase {
+            Phase::HalfOpen(trial) => {
+                trial.end(ticket.role.0);
+            }
+            Phase::Closed {
+                ramp: Some(ramp), ..
+            } if ticket.role == Role::REGULAR => ramp.take_back(),
+            _ => {}
+        }
+    }
+
+    /// A call ended. Says whether it still counted: a late one changes nothing.
+    pub(crate) fn settle(&mut self, ticket: Ticket, outcome: Outcome, now: u64) -> bool {
+        let now = self.catch_up(now);
+        if ticket.role == Role::UNJUDGED {
+            return true;
+        }
+        if ticket.generation != self.short_generation() {
+            return false;
+        }
+        let slow = ticket.started != UNTIMED
+            && now.saturating_sub(ticket.started) > self.config.slow_after();
+        let mark = match outcome {
+            Outcome::Success => Some(Mark {
+                failed: false,
+                slow,
+            }),
+            Outcome::Failure => Some(Mark { failed: true, slow }),
+            // Callers who lose patience must not hide a hang.
+            Outcome::Abandoned if slow => Some(Mark {
+                failed: false,
+                slow: true,
+            }),
+            Outcome::Abandoned | Outcome::Ignored => None,
+        };
+        match &mut self.phase {
+            Phase::Closed { ramp, .. } => {
+                let Some(mark) = mark else { return true };
+                self.window.record(mark);
+                if let (Some(ramp), true) = (ramp, mark.failed) {
+                    ramp.set_back(now);
+                }
+                if mark.failed || mark.slow {
+                    self.judge();
+                }
+                true
+            }
+            Phase::HalfOpen(trial) => {
+                // A hung probe has been judged already.
+                if !trial.end(ticket.role.0) {
+                    return false;
+                }
+                if let Some(mark) = mark {
+                    trial.judge(mark);
+                }
+                let verdict = trial.verdict(&self.config);
+                self.pronounce(verdict);
+                true
+            }
+            Phase::Open { .. } => false,
+        }
+    }
+
+    /// Both ratios, after every failed or slow call.
+    fn judge(&mut self) {
+        let counts = self.window.counts();
+        if self.mode == Mode::ForcedClosed || counts.calls < u64::from(self.config.min_calls) {
+            return;
+        }
+        let slow_counts = self.config.slow_call_duration.is_some();
+        if counts.failure_ratio() >= self.config.failure_ratio {
+            self.open(Trip::FailureRatio, counts);
+        } else if slow_counts && counts.slow_ratio() >= self.config.slow_call_ratio {
+            self.open(Trip::SlowRatio, counts);
+        }
+    }
+
+    fn pronounce(&mut self, verdict: Option<Verdict>) {
+        let Phase::HalfOpen(trial) = &self.phase else {
+            return;
+        };
+        let counts = trial.judged();
+        match verdict {
+            Some(Verdict::Reopen(trip)) => self.open(trip, counts),
+            Some(Verdict::Close) => {
+                let from = self.shown();
+                self.close(self.config.ramp.map(|_| Ramp::starting(self.latest)));
+                let kind = EventKind::Closed {
+                    probes: counts.calls as u32,
+                    failed: counts.failed as u32,
+                    enforced: self.enforced(),
+                };
+                self.tell(kind, from);
+            }
+            None => {}
+        }
+    }
+
+    fn open(&mut self, trip: Trip, counts: Counts) {
+        let now = self.latest;
+        let from = self.shown();
+        let reopened = match self.phase {
+            Phase::Closed { since, .. } => {
+                if now - since >= self.growth.planned {
+                    self.growth.openings = 0;
+                }
+                false
+            }
+            _ => true,
+        };
+        self.growth.openings = self.growth.openings.saturating_add(1);
+        let open_for = self
+            .config
+            .opening()
+            .delay(self.growth.openings, &mut self.rng);
+        self.growth.planned = nanos(open_for);
+        self.enter(Phase::Open {
+            until: now.saturating_add(nanos(open_for)),
+        });
+        let kind = EventKind::Opened {
+            reason: trip,
+            calls: counts.calls,
+            failed: counts.failed,
+            slow: counts.slow,
+            reopened,
+            opening: self.growth.openings,
+            open_for,
+            enforced: self.enforced(),
+        };
+        self.tell(kind, from);
+    }
+
+    fn half_open(&mut self) {
+        let from = self.shown();
+        self.enter(Phase::HalfOpen(Trial::default()));
+        let kind = EventKind::HalfOpened {
+            probes: self.config.probes,
+            enforced: self.enforced(),
+        };
+        self.tell(kind, from);
+    }
+
+    pub(super) fn close(&mut self, ramp: Option<Ramp>) {
+        let since = self.latest;
+        self.window.clear();
+        self.enter(Phase::Closed { since, ramp });
+        self.window.advance(since);
+    }
+
+    /// Every change of phase is a new generation.
+    pub(super) fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.generation += 1;
+    }
+
+    fn enforced(&self) -> bool {
+        self.mode != Mode::Disabled
+    }
+
+    pub(super) fn short_generation(&self) -> u32 {
+        (self.generation & ((1 << GENERATION_BITS) - 1)) as u32
+    }
+
+    /// The state that is shown: an order covers what the machine does beneath it.
+    pub(super) fn shown(&self) -> State {
+        match (self.mode, &self.phase) {
+            (Mode::ForcedOpen, _) => State::ForcedOpen,
+            (Mode::ForcedClosed, _) => State::ForcedClosed,
+            (Mode::Disabled, _) => State::Disabled,
+            (Mode::Auto, Phase::Closed { .. }) => State::Closed,
+            (Mode::Auto, Phase::Open { .. }) => State::Open,
+            (Mode::Auto, Phase::HalfOpen(_)) => State::HalfOpen,
+        }
+    }
+
+    pub(super) fn tell(&mut self, kind: EventKind, from: State) {
+        let to = self.shown();
+        if from != to {
+            self.since = self.latest;
+        }
+        self.told += 1;
+        self.changes.push(Change {
+            kind,
+            seq: self.told,
+            at: self.latest,
+            generation: self.generation,
+            from,
+            to,
+            metered: self.metered,
+        });
+    }
+
+    /// What has happened since this was last asked.
+    pub(super) fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+}

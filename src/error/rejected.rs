@@ -1,0 +1,166 @@
+use std::{fmt, time::Duration};
+
+/// No hint. A real hint of 584 years is indistinguishable from it.
+const NO_HINT: u64 = u64::MAX;
+
+/// A policy said no.
+///
+/// It tells which policy (by its name), why, and when it is worth asking again. It is plain data of
+/// four words; making one allocates nothing.
+///
+/// ```
+/// use buttress::{Reason, Rejected};
+/// use std::time::Duration;
+///
+/// let no = Rejected::new("payments", Reason::Open).with_retry_after(Duration::from_secs(3));
+/// assert_eq!(no.to_string(), "payments: circuit breaker is open, retry after 3s");
+/// assert!(!no.started());
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rejected {
+    policy: &'static str,
+    /// Nanoseconds, or [`NO_HINT`]: half the size of an `Option<Duration>`, in every guarded future.
+    retry_after: u64,
+    reason: Reason,
+    /// The path to the policy that refused, in a guard of several: a bit per pair, innermost highest.
+    member: u8,
+}
+
+/// Why a policy said no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The circuit breaker is open.
+    Open,
+    /// The circuit breaker is half-open and all its probes are taken.
+    HalfOpen,
+    /// The circuit breaker was forced open by an operator.
+    ForcedOpen,
+    /// The circuit breaker has closed and lets in only a growing share of the calls.
+    Recovering,
+    /// As many calls as allowed are running, and the queue, if any, is full or took too long.
+    Full,
+    /// The rate is used up.
+    RateLimited,
+    /// The time allowed ran out. The only reason for which the inner service may have done work.
+    TimedOut,
+}
+
+impl Reason {
+    /// The name used in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+            Self::ForcedOpen => "forced_open",
+            Self::Recovering => "recovering",
+            Self::Full => "full",
+            Self::RateLimited => "rate_limited",
+            Self::TimedOut => "timed_out",
+        }
+    }
+
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::Open => "circuit breaker is open",
+            Self::HalfOpen => "circuit breaker is half-open and all its probes are taken",
+            Self::ForcedOpen => "circuit breaker is forced open",
+            Self::Recovering => "circuit breaker is recovering and lets in a share of the calls",
+            Self::Full => "as many calls as allowed are running",
+            Self::RateLimited => "the rate is used up",
+            Self::TimedOut => "the time allowed ran out",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Rejected {
+    /// A refusal by `policy`, without a hint when to come back.
+    #[must_use]
+    pub const fn new(policy: &'static str, reason: Reason) -> Self {
+        Self {
+            policy,
+            retry_after: NO_HINT,
+            reason,
+            member: 0,
+        }
+    }
+
+    /// The same with the time after which it is worth asking again.
+    #[must_use]
+    pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = u64::try_from(retry_after.as_nanos()).unwrap_or(NO_HINT);
+        self
+    }
+
+    /// The name of the policy that refused.
+    #[must_use]
+    pub const fn policy(&self) -> &'static str {
+        self.policy
+    }
+
+    /// Why it refused.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// How long from the refusal until it is worth asking again, if that is known.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self.retry_after {
+            NO_HINT => None,
+            nanos => Some(Duration::from_nanos(nanos)),
+        }
+    }
+
+    /// Whether the inner service was called, so that it may have done the work after all.
+    ///
+    /// True only for an expired timeout. A refusal that was not started is safe to repeat and says
+    /// nothing about the health of the dependency behind it.
+    #[must_use]
+    pub const fn started(&self) -> bool {
+        matches!(self.reason, Reason::TimedOut)
+    }
+
+    /// Notes, on the way out of a pair, which of the two refused.
+    pub(crate) const fn from_member(mut self, second: bool) -> Self {
+        self.member = (self.member << 1) | second as u8;
+        self
+    }
+
+    /// On the way back in: which of the two refused, and the refusal as that one gave it.
+    pub(crate) const fn into_member(mut self) -> (bool, Self) {
+        let second = self.member & 1 == 1;
+        self.member >>= 1;
+        (second, self)
+    }
+}
+
+impl fmt::Debug for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejected")
+            .field("policy", &self.policy)
+            .field("reason", &self.reason)
+            .field("retry_after", &self.retry_after())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.policy, self.reason.sentence())?;
+        match self.retry_after() {
+            Some(after) => write!(f, ", retry after {after:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Rejected {}

@@ -1,0 +1,95 @@
+//! The one async shell for admission policies.
+//!
+//! An admission policy answers "may this call start?" and hears how it ended. What all of them need
+//! around that stands here once: the layer, the service, the future, the settlement that survives
+//! drops and panics, and the same without tower.
+//!
+//! ```text
+//!   poll_ready    check: refused for certain?  -> ready without the inner service, call refuses
+//!                 else                         -> the inner service's readiness
+//!   call          admit: granted  -> the inner service is called
+//!                        refused  -> the error
+//!                        wait     -> the ready service and the request wait with the call
+//!   the end       settle: success, failure, ignored; abandoned when the future is dropped
+//! ```
+//!
+//! # A policy of your own
+//!
+//! Implement [`Policy`] and [`Admit`] and put the value into a [`Guard`]. The types say what it
+//! costs: a policy that never waits ([`Policy::Queues`]) makes no call carry its request, one with
+//! nothing to hear at the end ([`Policy::Settles`]) makes no call carry anything.
+//!
+//! ```
+//! use buttress::guard::{Admission, Admit, Guard, Never, No, Now, Policy};
+//! use buttress::{Outcome, Reason, Rejected};
+//! use std::pin::Pin;
+//! use std::sync::atomic::{AtomicBool, Ordering};
+//! use std::task::{Context, Poll};
+//!
+//! /// Refuses everything while the doors are shut.
+//! #[derive(Default)]
+//! struct Doors {
+//!     shut: AtomicBool,
+//! }
+//!
+//! impl Policy for Doors {
+//!     type Ticket = ();
+//!     type Wait = Never;
+//!     type Queues = No;
+//!     type Settles = No;
+//!
+//!     fn check(&self, _: &Now) -> Option<Rejected> {
+//!         self.shut
+//!             .load(Ordering::Relaxed)
+//!             .then(|| Rejected::new("doors", Reason::ForcedOpen))
+//!     }
+//!     fn refuse(&self, rejected: Rejected, _: &Now) -> Rejected {
+//!         rejected
+//!     }
+//!     fn cancel(&self, (): ()) {}
+//!     fn settle(&self, (): (), _: Outcome, _: &Now) {}
+//!     fn idle(&self, _: &Now) -> bool {
+//!         !self.shut.load(Ordering::Relaxed)
+//!     }
+//! }
+//!
+//! impl<R: ?Sized> Admit<R> for Doors {
+//!     fn admit(&self, now: &Now, _: &R) -> Admission<Self> {
+//!         match self.check(now) {
+//!             Some(no) => Admission::Refused(no),
+//!             None => Admission::Granted(()),
+//!         }
+//!     }
+//!     fn poll_wait(
+//!         &self,
+//!         wait: Pin<&mut Never>,
+//!         _: &R,
+//!         _: &mut Context<'_>,
+//!     ) -> Poll<Result<(), Rejected>> {
+//!         match *wait {}
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let doors = Guard::new(Doors::default());
+//! assert!(doors.call(|| async { Ok::<_, std::io::Error>(1) }).await.is_ok());
+//! doors.policy().shut.store(true, Ordering::Relaxed);
+//! assert!(doors.call(|| async { Ok::<_, std::io::Error>(1) }).await.is_err());
+//! # }
+//! ```
+
+mod once;
+mod pair;
+mod policy;
+mod service;
+mod settle;
+mod value;
+
+pub use crate::sys::Now;
+pub use once::{Call, Once};
+pub use pair::PairWait;
+pub use policy::{Admission, Admit, Flag, Never, No, Policy, Spare, Yes};
+pub use service::{Guarded, ResponseFuture};
+pub use settle::{AtResponse, Ending, Permit, Settlement};
+pub use value::Guard;

@@ -1,0 +1,63 @@
+//! A closure as a service that is called once: how the one shell serves code without tower.
+
+use std::{
+    fmt,
+    future::Future,
+    task::{Context, Poll},
+};
+
+use futures::future::{MapErr, TryFutureExt};
+use tower::Service;
+
+use super::{
+    policy::{Admit, Flag},
+    service::{ResponseFuture, State},
+    settle::AtResponse,
+};
+use crate::{error::Error, sys::Now};
+
+/// The future of [`Guard::call`](super::Guard::call).
+pub type Call<F, G> = ResponseFuture<Once<F>, (), G, AtResponse>;
+
+/// A closure that is called once, as a service.
+pub struct Once<F>(Option<F>);
+
+impl<F> fmt::Debug for Once<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Once").finish_non_exhaustive()
+    }
+}
+
+impl<F, Fut, T, E> Service<()> for Once<F>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    type Response = T;
+    type Error = Error<E>;
+    type Future = MapErr<Fut, fn(E) -> Error<E>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error<E>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, (): ()) -> Self::Future {
+        let call = self.0.take().expect("a guard calls once");
+        call().map_err(Error::Inner)
+    }
+}
+
+impl<F, Fut, T, E, G> Call<F, G>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+    G: Admit<()> + Clone,
+{
+    pub(super) fn once(guard: &G, call: F) -> Self {
+        let mut service = Once(Some(call));
+        let state = State::begin(guard, &mut service, (), &Now::lazy(), |service, wait| {
+            G::Queues::map(wait, |wait| (Once(service.0.take()), wait))
+        });
+        Self::new(AtResponse, state)
+    }
+}

@@ -1,0 +1,201 @@
+//! Two policies are a policy.
+//!
+//! More than two nest to the right: `(limiter, (breaker, bulkhead))`. Then the first of a pair is
+//! always a single policy, and what it granted while the second makes the call wait is either a
+//! turn that it made the call queue for, which is kept, or a right that must not be held in a queue
+//! (a probe, say), which goes back and is asked for again.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project::pin_project;
+
+use super::policy::{Admission, Admit, Flag, Policy};
+use crate::{classify::Outcome, error::Rejected, sys::Now};
+
+/// A call that waits for one of two policies.
+#[pin_project(project = Waiting)]
+pub enum PairWait<A: Policy, B: Policy> {
+    /// For the first.
+    First(#[pin] A::Wait),
+    /// For the second.
+    Second {
+        /// The first one's ticket, if that is one to keep.
+        kept: Option<<A::Queues as Flag>::If<A::Ticket>>,
+        /// The second one's wait.
+        #[pin]
+        wait: B::Wait,
+    },
+}
+
+impl<A: Policy, B: Policy> fmt::Debug for PairWait<A, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::First(_) => "First",
+            Self::Second { .. } => "Second",
+        })
+    }
+}
+
+impl<A: Policy, B: Policy> Policy for (A, B) {
+    type Ticket = (A::Ticket, B::Ticket);
+    type Wait = PairWait<A, B>;
+    type Queues = <A::Queues as Flag>::Or<B::Queues>;
+    type Settles = <A::Settles as Flag>::Or<B::Settles>;
+
+    fn check(&self, now: &Now) -> Option<Rejected> {
+        let first = self.0.check(now).map(|no| no.from_member(false));
+        first.or_else(|| self.1.check(now).map(|no| no.from_member(true)))
+    }
+
+    fn refuse(&self, rejected: Rejected, now: &Now) -> Rejected {
+        let (second, rejected) = rejected.into_member();
+        if second {
+            self.1.refuse(rejected, now)
+        } else {
+            self.0.refuse(rejected, now)
+        }
+    }
+
+    fn leave(&self, wait: Pin<&mut Self::Wait>) {
+        match wait.project() {
+            Waiting::First(wait) => self.0.leave(wait),
+            Waiting::Second { kept, wait } => {
+                self.1.leave(wait);
+                self.give_back(kept);
+            }
+        }
+    }
+
+    fn cancel(&self, (first, second): Self::Ticket) {
+        self.1.cancel(second);
+        self.0.cancel(first);
+    }
+
+    fn settle(&self, (first, second): Self::Ticket, outcome: Outcome, now: &Now) {
+        self.0.settle(first, outcome, now);
+        self.1.settle(second, outcome, now);
+    }
+
+    fn idle(&self, now: &Now) -> bool {
+        self.0.idle(now) && self.1.idle(now)
+    }
+}
+
+/// Where the admission to a pair stands: like [`Admission`], before the flags are joined.
+enum Step<A: Policy, B: Policy> {
+    Granted(A::Ticket, B::Ticket),
+    Refused(Rejected),
+    Wait(<B::Queues as Flag>::If<PairWait<A, B>>),
+}
+
+/// What a pair does for its own questions.
+trait Both<A: Policy, B: Policy> {
+    fn give_back(&self, kept: &mut Option<<A::Queues as Flag>::If<A::Ticket>>);
+
+    fn admit_second<R: ?Sized>(&self, first: A::Ticket, now: &Now, request: &R) -> Step<A, B>
+    where
+        B: Admit<R>;
+}
+
+impl<A: Policy, B: Policy> Both<A, B> for (A, B) {
+    fn give_back(&self, kept: &mut Option<<A::Queues as Flag>::If<A::Ticket>>) {
+        if let Some(ticket) = kept.take() {
+            self.0.cancel(A::Queues::get(ticket));
+        }
+    }
+
+    fn admit_second<R: ?Sized>(&self, first: A::Ticket, now: &Now, request: &R) -> Step<A, B>
+    where
+        B: Admit<R>,
+    {
+        match self.1.admit(now, request) {
+            Admission::Granted(second) => Step::Granted(first, second),
+            Admission::Refused(no) => {
+                self.0.cancel(first);
+                Step::Refused(no)
+            }
+            Admission::Wait(wait) => {
+                let mut first = Some(first);
+                let kept = A::Queues::put(|| first.take()).map(|ticket| {
+                    A::Queues::map(ticket, |ticket| ticket.expect("put runs its closure once"))
+                });
+                if let Some(first) = first {
+                    self.0.cancel(first);
+                }
+                Step::Wait(B::Queues::map(wait, |wait| PairWait::Second { kept, wait }))
+            }
+        }
+    }
+}
+
+impl<R: ?Sized, A: Admit<R>, B: Admit<R>> Admit<R> for (A, B) {
+    fn admit(&self, now: &Now, request: &R) -> Admission<Self> {
+        // All are checked before any is asked: an open breaker answers before any queue.
+        if let Some(no) = self.check(now) {
+            return Admission::Refused(self.refuse(no, now));
+        }
+        let first = match self.0.admit(now, request) {
+            Admission::Granted(first) => first,
+            Admission::Refused(no) => return Admission::Refused(no),
+            Admission::Wait(wait) => {
+                let wait = A::Queues::map(wait, PairWait::First);
+                return Admission::Wait(A::Queues::first::<_, B::Queues>(wait));
+            }
+        };
+        match self.admit_second(first, now, request) {
+            Step::Granted(first, second) => Admission::Granted((first, second)),
+            Step::Refused(no) => Admission::Refused(no),
+            Step::Wait(wait) => Admission::Wait(A::Queues::second::<_, B::Queues>(wait)),
+        }
+    }
+
+    fn poll_wait(
+        &self,
+        mut wait: Pin<&mut Self::Wait>,
+        request: &R,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Self::Ticket, Rejected>> {
+        loop {
+            let next = match wait.as_mut().project() {
+                Waiting::First(first) => {
+                    let first = ready!(self.0.poll_wait(first, request, cx))?;
+                    match self.admit_second(first, &Now::lazy(), request) {
+                        Step::Granted(first, second) => return Poll::Ready(Ok((first, second))),
+                        Step::Refused(no) => return Poll::Ready(Err(no)),
+                        Step::Wait(second) => B::Queues::get(second),
+                    }
+                }
+                Waiting::Second { kept, wait: second } => {
+                    let second = match ready!(self.1.poll_wait(second, request, cx)) {
+                        Ok(second) => second,
+                        Err(no) => {
+                            self.give_back(kept);
+                            return Poll::Ready(Err(no));
+                        }
+                    };
+                    let first = match kept.take() {
+                        Some(first) => Admission::Granted(A::Queues::get(first)),
+                        None => self.0.admit(&Now::lazy(), request),
+                    };
+                    match first {
+                        Admission::Granted(first) => return Poll::Ready(Ok((first, second))),
+                        Admission::Refused(no) => {
+                            self.1.cancel(second);
+                            return Poll::Ready(Err(no));
+                        }
+                        // Not reached: a first policy that queues has its ticket kept.
+                        Admission::Wait(first) => {
+                            self.1.cancel(second);
+                            PairWait::First(A::Queues::get(first))
+                        }
+                    }
+                }
+            };
+            wait.set(next);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What a policy is asked, and what it answers.
+
+use std::{
+    fmt, mem,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use crate::{classify::Outcome, error::Rejected, sys::Now};
+
+/// An admission policy: it says whether a call may start, and hears how it ended.
+///
+/// A policy has no future and no service of its own; the [guard](crate::guard) asks these questions
+/// at the right moments. The one question that looks at the request stands in [`Admit`].
+pub trait Policy {
+    /// The right to run one call: plain data, handed back at its end.
+    type Ticket;
+
+    /// What a waiting call keeps while it waits; [`Never`] for a policy that cannot wait.
+    type Wait;
+
+    /// Whether a call may have to wait: [`Yes`] or [`No`]. With `No` a guarded call carries neither
+    /// the request nor a copy of the service, and the service need not be `Clone`.
+    type Queues: Flag;
+
+    /// Whether a ticket needs something at the end: [`Yes`] or [`No`]. With `No` a guarded call
+    /// carries nothing at all and no result is judged.
+    type Settles: Flag;
+
+    /// Would a call be refused for certain? Has no effect. Asked when the service is polled ready,
+    /// and of all policies of a guard before any of them is asked to admit.
+    fn check(&self, now: &Now) -> Option<Rejected>;
+
+    /// A call is turned away on the strength of [`check`](Self::check), without being admitted.
+    /// Counts it, and brings the answer up to date.
+    fn refuse(&self, rejected: Rejected, now: &Now) -> Rejected;
+
+    /// The call stopped waiting (it was dropped): give up its turn. The wait is dropped right after,
+    /// so a wait that cleans up in its own `Drop` needs nothing here.
+    fn leave(&self, wait: Pin<&mut Self::Wait>) {
+        let _ = wait;
+    }
+
+    /// The call never started: take the ticket back as if it had not been given.
+    fn cancel(&self, ticket: Self::Ticket);
+
+    /// The call ended. Never asked of a ticket twice.
+    fn settle(&self, ticket: Self::Ticket, outcome: Outcome, now: &Now);
+
+    /// Would forgetting all that this policy knows lose nothing?
+    fn idle(&self, now: &Now) -> bool;
+}
+
+/// The part of a policy that looks at the request. A policy that does not look implements it for
+/// every `R`.
+pub trait Admit<R: ?Sized>: Policy {
+    /// May this call start? Asked once for each call.
+    fn admit(&self, now: &Now, request: &R) -> Admission<Self>;
+
+    /// Has the wait ended? Polled until it answers; an error ends the call.
+    ///
+    /// A policy that cannot wait writes `match *wait {}`.
+    fn poll_wait(
+        &self,
+        wait: Pin<&mut Self::Wait>,
+        request: &R,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Self::Ticket, Rejected>>;
+}
+
+/// The answer to "may this call start?".
+pub enum Admission<P: Policy + ?Sized> {
+    /// It may.
+    Granted(P::Ticket),
+    /// It may not.
+    Refused(Rejected),
+    /// It may, later: poll this. Cannot be made by a policy that does not [queue](Policy::Queues).
+    Wait(<P::Queues as Flag>::If<P::Wait>),
+}
+
+impl<P: Policy + ?Sized> fmt::Debug for Admission<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Granted(_) => "Granted",
+            Self::Refused(_) => "Refused",
+            Self::Wait(_) => "Wait",
+        })
+    }
+}
+
+/// No value of this type exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Never {}
+
+/// A yes or no that types can depend on: what a policy does not need takes no room in the future
+/// and asks for no bound.
+pub trait Flag: sealed::Sealed {
+    /// `T` if yes; if no, a type without values.
+    type If<T>;
+
+    /// Yes if either is.
+    type Or<O: Flag>: Flag;
+
+    /// A value is made only if yes.
+    fn put<T>(value: impl FnOnce() -> T) -> Option<Self::If<T>>;
+
+    /// The value: there is one, so it is yes.
+    fn get<T>(value: Self::If<T>) -> T;
+
+    /// The value by reference.
+    fn by_ref<T>(value: &Self::If<T>) -> &T;
+
+    /// The value in its place.
+    fn pin<T>(value: Pin<&mut Self::If<T>>) -> Pin<&mut T>;
+
+    /// Another value in its stead.
+    fn map<T, U>(value: Self::If<T>, with: impl FnOnce(T) -> U) -> Self::If<U>;
+
+    /// There is a value for the first of two, so there is one for either.
+    fn first<T, O: Flag>(value: Self::If<T>) -> <Self::Or<O> as Flag>::If<T>;
+
+    /// There is a value for the second of two, so there is one for either.
+    fn second<T, O: Flag>(value: O::If<T>) -> <Self::Or<O> as Flag>::If<T>;
+}
+
+/// The [`Flag`] for "it does".
+#[derive(Debug, Clone, Copy)]
+pub enum Yes {}
+
+/// The [`Flag`] for "it never does".
+#[derive(Debug, Clone, Copy)]
+pub enum No {}
+
+impl Flag for Yes {
+    type If<T> = T;
+    type Or<O: Flag> = Self;
+
+    fn put<T>(value: impl FnOnce() -> T) -> Option<T> {
+        Some(value())
+    }
+
+    fn get<T>(value: T) -> T {
+        value
+    }
+
+    fn by_ref<T>(value: &T) -> &T {
+        value
+    }
+
+    fn pin<T>(value: Pin<&mut T>) -> Pin<&mut T> {
+        value
+    }
+
+    fn map<T, U>(value: T, with: impl FnOnce(T) -> U) -> U {
+        with(value)
+    }
+
+    fn first<T, O: Flag>(value: T) -> T {
+        value
+    }
+
+    fn second<T, O: Flag>(value: O::If<T>) -> T {
+        O::get(value)
+    }
+}
+
+impl Flag for No {
+    type If<T> = Never;
+    type Or<O: Flag> = O;
+
+    fn put<T>(_: impl FnOnce() -> T) -> Option<Never> {
+        None
+    }
+
+    fn get<T>(value: Never) -> T {
+        match value {}
+    }
+
+    fn by_ref<T>(value: &Never) -> &T {
+        match *value {}
+    }
+
+    fn pin<T>(value: Pin<&mut Never>) -> Pin<&mut T> {
+        match *value {}
+    }
+
+    fn map<T, U>(value: Never, _: impl FnOnce(T) -> U) -> Never {
+        value
+    }
+
+    fn first<T, O: Flag>(value: Never) -> O::If<T> {
+        match value {}
+    }
+
+    fn second<T, O: Flag>(value: O::If<T>) -> O::If<T> {
+        value
+    }
+}
+
+/// How a waiting call comes by the service that was made ready: only a guard that queues has to
+/// leave a clone in its place.
+#[diagnostic::on_unimplemented(
+    message = "a policy that queues needs a service that is `Clone`, and `{S}` is not",
+    label = "a waiting call takes the ready service along and leaves a clone in its place",
+    note = "derive `Clone` for the service, or put `tower::buffer` around it"
+)]
+pub trait Spare<S>: Flag {
+    /// The ready service together with the wait.
+    fn spare<W>(service: &mut S, wait: Self::If<W>) -> Self::If<(S, W)>;
+}
+
+impl<S: Clone> Spare<S> for Yes {
+    fn spare<W>(service: &mut S, wait: W) -> (S, W) {
+        // The clone has not been polled ready, so the original is the one to take along.
+        let spare = service.clone();
+        (mem::replace(service, spare), wait)
+    }
+}
+
+impl<S> Spare<S> for No {
+    fn spare<W>(_: &mut S, wait: Never) -> Never {
+        match wait {}
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Yes {}
+    impl Sealed for super::No {}
+}

@@ -1,0 +1,266 @@
+//! The one async shell: the service and the future of every admission policy.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project::{pin_project, pinned_drop};
+use tower::Service;
+
+use super::{
+    policy::{Admission, Admit, Flag, Policy, Spare},
+    settle::{AtResponse, Ending, Settlement},
+};
+use crate::{
+    error::{CarryRejected, Rejected},
+    sys::Now,
+};
+
+/// A service behind a guard: what [`Guard`](super::Guard) makes as a [`tower::Layer`].
+///
+/// Its error is the inner service's own; see [`CarryRejected`] for what that must be able to hold.
+/// A clone shares the policies' state and owns no readiness.
+///
+/// A refusal is the answer of `call`, never of `poll_ready`. When a call would be refused for
+/// certain, `poll_ready` answers ready without asking the inner service, which may never become
+/// ready again, and the call that follows is refused. So behind a load balancer that judges by
+/// readiness and speed, an open circuit breaker looks fast and idle: balance outside it by errors,
+/// or eject the endpoint.
+#[derive(Debug)]
+pub struct Guarded<S, G, M = AtResponse> {
+    inner: S,
+    guard: G,
+    ending: M,
+    /// The last `poll_ready` answered for the policies, without the inner service.
+    refused: Option<Rejected>,
+}
+
+impl<S, G> Guarded<S, G> {
+    pub(super) const fn new(inner: S, guard: G) -> Self {
+        Self {
+            inner,
+            guard,
+            ending: AtResponse,
+            refused: None,
+        }
+    }
+}
+
+impl<S, G, M> Guarded<S, G, M> {
+    /// The same with another idea of when a call has ended.
+    pub fn with_ending<N>(self, ending: N) -> Guarded<S, G, N> {
+        Guarded {
+            inner: self.inner,
+            guard: self.guard,
+            ending,
+            refused: None,
+        }
+    }
+
+    /// The inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S: Clone, G: Clone, M: Clone> Clone for Guarded<S, G, M> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            guard: self.guard.clone(),
+            ending: self.ending.clone(),
+            refused: None,
+        }
+    }
+}
+
+impl<S, R, G, M> Service<R> for Guarded<S, G, M>
+where
+    S: Service<R>,
+    S::Error: CarryRejected,
+    G: Admit<R> + Clone,
+    G::Queues: Spare<S>,
+    M: Ending<G, S::Response, S::Error> + Clone,
+{
+    type Response = M::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, R, G, M>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.refused = self.guard.check(&Now::lazy());
+        if self.refused.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let now = Now::lazy();
+        let state = match self.refused.take() {
+            // The inner service was not made ready, so not even a wait that has just ended counts.
+            Some(no) => State::Refused(Some(self.guard.refuse(no, &now))),
+            None => State::begin(
+                &self.guard,
+                &mut self.inner,
+                request,
+                &now,
+                |inner, wait| G::Queues::spare(inner, wait),
+            ),
+        };
+        ResponseFuture::new(self.ending.clone(), state)
+    }
+}
+
+/// The future of a guarded call. Dropped at any point, it gives back all that it holds.
+#[pin_project]
+pub struct ResponseFuture<S: Service<R>, R, G: Policy, M> {
+    ending: M,
+    #[pin]
+    state: State<S, R, G>,
+}
+
+impl<S: Service<R>, R, G: Policy, M> ResponseFuture<S, R, G, M> {
+    pub(super) const fn new(ending: M, state: State<S, R, G>) -> Self {
+        Self { ending, state }
+    }
+}
+
+#[pin_project(project = Progress)]
+pub(super) enum State<S: Service<R>, R, G: Policy> {
+    /// The inner call runs. It is dropped before its settlement: what the call holds is gone by the
+    /// time the next one may start.
+    Running {
+        #[pin]
+        future: S::Future,
+        settlement: Settlement<G>,
+    },
+    /// A policy makes the call wait. Takes no room for policies that never do.
+    Waiting(#[pin] <G::Queues as Flag>::If<Waiting<S, R, G>>),
+    /// Nothing was started.
+    Refused(Option<Rejected>),
+}
+
+type WaitOf<G> = <<G as Policy>::Queues as Flag>::If<<G as Policy>::Wait>;
+type SpareOf<S, G> = <<G as Policy>::Queues as Flag>::If<(S, <G as Policy>::Wait)>;
+
+impl<S: Service<R>, R, G: Admit<R> + Clone> State<S, R, G> {
+    /// `spare` gets hold of the ready service, should the call have to wait.
+    pub(super) fn begin(
+        guard: &G,
+        service: &mut S,
+        request: R,
+        now: &Now,
+        spare: impl FnOnce(&mut S, WaitOf<G>) -> SpareOf<S, G>,
+    ) -> Self {
+        match guard.admit(now, &request) {
+            Admission::Granted(ticket) => Self::start(guard, ticket, service, request),
+            Admission::Refused(no) => Self::Refused(Some(no)),
+            Admission::Wait(wait) => {
+                let spare = spare(service, wait);
+                Self::Waiting(G::Queues::map(spare, |(service, wait)| Waiting {
+                    wait,
+                    guard: guard.clone(),
+                    service,
+                    request: Some(request),
+                }))
+            }
+        }
+    }
+
+    fn start(guard: &G, ticket: G::Ticket, service: &mut S, request: R) -> Self {
+        let mut settlement = Settlement::new(guard, ticket);
+        let future = settlement.watch(|| service.call(request));
+        Self::Running { future, settlement }
+    }
+}
+
+impl<S, R, G, M> Future for ResponseFuture<S, R, G, M>
+where
+    S: Service<R>,
+    S::Error: From<Rejected>,
+    G: Admit<R> + Clone,
+    M: Ending<G, S::Response, S::Error>,
+{
+    type Output = Result<M::Response, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let next = match this.state.as_mut().project() {
+                Progress::Running { future, settlement } => {
+                    let result = ready!(settlement.watch(|| future.poll(cx)));
+                    return Poll::Ready(this.ending.end(result, settlement.take()));
+                }
+                Progress::Waiting(waiting) => {
+                    ready!(G::Queues::pin(waiting).poll_start(cx))
+                }
+                Progress::Refused(no) => {
+                    let no = no.take().expect("polled after it answered");
+                    return Poll::Ready(Err(no.into()));
+                }
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+impl<S: Service<R>, R, G: Policy, M> fmt::Debug for ResponseFuture<S, R, G, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Running { .. } => "running",
+            State::Waiting(_) => "waiting",
+            State::Refused(_) => "refused",
+        };
+        f.debug_struct("ResponseFuture")
+            .field("state", &state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A call that waits for its turn, with all it needs to start then.
+#[pin_project(PinnedDrop)]
+pub(super) struct Waiting<S, R, G: Policy> {
+    #[pin]
+    wait: G::Wait,
+    guard: G,
+    /// The very instance that was polled ready.
+    service: S,
+    /// Taken when the wait has ended, either way.
+    request: Option<R>,
+}
+
+impl<S: Service<R>, R, G: Admit<R> + Clone> Waiting<S, R, G> {
+    fn poll_start(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<State<S, R, G>> {
+        let this = self.project();
+        let request = this.request.as_ref().expect("polled after it answered");
+        let turn = ready!(this.guard.poll_wait(this.wait, request, cx));
+        let request = this.request.take().expect("it is there a line above");
+        Poll::Ready(match turn {
+            Ok(ticket) => State::start(this.guard, ticket, this.service, request),
+            Err(no) => State::Refused(Some(no)),
+        })
+    }
+}
+
+#[pinned_drop]
+impl<S, R, G: Policy> PinnedDrop for Waiting<S, R, G> {
+    fn drop(self: Pin<&mut Self>) {
+        let this = self.project();
+        if this.request.is_some() {
+            this.guard.leave(this.wait);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! How a call's end reaches its policies, whatever the end is.
+
+use std::{fmt, mem};
+
+use super::policy::{Flag, Policy};
+use crate::{
+    classify::{Classify, Outcome},
+    sys::Now,
+};
+
+/// A call that has started and must end: holds the ticket and the way back to its policies.
+///
+/// Dropped, it reports [`Outcome::Abandoned`]. It can move out of the guarded future into the
+/// response, so that the call ends with a body: see [`Ending`].
+pub struct Settlement<G: Policy> {
+    held: Option<<G::Settles as Flag>::If<(G, G::Ticket)>>,
+}
+
+impl<G: Policy> Settlement<G> {
+    pub(super) fn new(guard: &G, ticket: G::Ticket) -> Self
+    where
+        G: Clone,
+    {
+        Self {
+            held: G::Settles::put(|| (guard.clone(), ticket)),
+        }
+    }
+
+    /// The call ended so.
+    pub fn settle(mut self, outcome: Outcome) {
+        self.conclude(outcome);
+    }
+
+    /// The call ended with this result; the guard's classifier judges it, unless no policy asks.
+    pub fn judge<T, E>(mut self, result: Result<&T, &E>)
+    where
+        G: Classify<T, E>,
+    {
+        // Should the classifier panic, `self` goes down with it and the call counts as abandoned.
+        if let Some(outcome) = self.outcome_of(result) {
+            self.conclude(outcome);
+        }
+    }
+
+    /// Runs a piece of the call. A panic in it is a failure, and travels on.
+    pub(super) fn watch<T>(&mut self, piece: impl FnOnce() -> T) -> T {
+        struct OnPanic<'a, G: Policy>(&'a mut Settlement<G>);
+
+        impl<G: Policy> Drop for OnPanic<'_, G> {
+            fn drop(&mut self) {
+                self.0.conclude(Outcome::Failure);
+            }
+        }
+
+        let on_panic = OnPanic(self);
+        let value = piece();
+        mem::forget(on_panic);
+        value
+    }
+
+    /// Moves it out of a future that is about to answer.
+    pub(super) fn take(&mut self) -> Self {
+        Self {
+            held: self.held.take(),
+        }
+    }
+
+    fn outcome_of<T, E>(&self, result: Result<&T, &E>) -> Option<Outcome>
+    where
+        G: Classify<T, E>,
+    {
+        let (guard, _) = G::Settles::by_ref(self.held.as_ref()?);
+        Some(guard.classify(result))
+    }
+
+    fn conclude(&mut self, outcome: Outcome) {
+        if let Some(held) = self.held.take() {
+            let (guard, ticket) = G::Settles::get(held);
+            guard.settle(ticket, outcome, &Now::lazy());
+        }
+    }
+}
+
+impl<G: Policy> Drop for Settlement<G> {
+    fn drop(&mut self) {
+        self.conclude(Outcome::Abandoned);
+    }
+}
+
+impl<G: Policy> fmt::Debug for Settlement<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settlement")
+            .field("held", &self.held.is_some())
+            .finish()
+    }
+}
+
+/// When a guarded call has ended, and what becomes of its result.
+///
+/// The default, [`AtResponse`], judges the result and passes it on. Another ending may carry the
+/// [`Settlement`] into the response and settle it when a body has been read.
+pub trait Ending<G: Policy, T, E> {
+    /// What the guarded service answers with.
+    type Response;
+
+    /// The inner service answered.
+    fn end(&self, result: Result<T, E>, settlement: Settlement<G>) -> Result<Self::Response, E>;
+}
+
+/// The call ends with its response: the guard's classifier judges it, and it is passed on as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AtResponse;
+
+impl<G, T, E> Ending<G, T, E> for AtResponse
+where
+    G: Policy + Classify<T, E>,
+{
+    type Response = T;
+
+    fn end(&self, result: Result<T, E>, settlement: Settlement<G>) -> Result<T, E> {
+        settlement.judge(result.as_ref());
+        result
+    }
+}
+
+/// The right to run one call, for code that does not look like a call. See
+/// [`try_acquire`](super::Guard::try_acquire).
+///
+/// Say how it ended; a permit that is dropped counts as [`Outcome::Abandoned`].
+#[must_use = "a permit that is dropped at once counts as an abandoned call"]
+pub struct Permit<G: Policy>(pub(super) Settlement<G>);
+
+impl<G: Policy> Permit<G> {
+    /// The dependency did its work.
+    pub fn success(self) {
+        self.settle(Outcome::Success);
+    }
+
+    /// The dependency failed.
+    pub fn failure(self) {
+        self.settle(Outcome::Failure);
+    }
+
+    /// It ended so.
+    pub fn settle(self, outcome: Outcome) {
+        self.0.settle(outcome);
+    }
+}
+
+impl<G: Policy> fmt::Debug for Permit<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,13 @@
+//! The only door to time, randomness, atomics and locks.
+//!
+//! Everything that is not a pure function of its arguments enters the crate here, so that virtual
+//! time moves all of it, a seed reproduces all of it, and the model checker can replace all of it.
+
+mod clock;
+mod random;
+mod sync;
+
+pub use clock::Now;
+pub(crate) use clock::nanos_between;
+pub(crate) use random::Rng;
+pub(crate) use sync::{Arc, AtomicU64, Mutex, Ordering, Registry, Weak};

@@ -1,0 +1,166 @@
+use std::{fmt, time::Duration};
+
+use tokio::time::Instant;
+
+/// Something a policy did or noticed.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Event {
+    /// The policy's name.
+    pub policy: &'static str,
+    /// The generation that it led to.
+    pub generation: u64,
+    /// Counts the events of one policy, from 1. Delivery across threads is unordered; this is not.
+    pub seq: u64,
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What an [`Event`] tells.
+///
+/// `enforced` is false while a circuit breaker is disabled: then it is what it would have done.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A circuit breaker opened.
+    #[non_exhaustive]
+    Opened {
+        /// Which threshold was reached.
+        reason: Trip,
+        /// How many calls were judged: those in the window, or the probes that were in.
+        calls: u64,
+        /// How many of them failed.
+        failed: u64,
+        /// How many of them were slow.
+        slow: u64,
+        /// Whether it was half-open before.
+        reopened: bool,
+        /// Successive openings, this one included.
+        opening: u32,
+        /// How long it stays open, jitter included.
+        open_for: Duration,
+        /// Whether calls are refused.
+        enforced: bool,
+    },
+    /// A circuit breaker's wait is over and a call came: probes are sent.
+    #[non_exhaustive]
+    HalfOpened {
+        /// At most how many.
+        probes: u32,
+        /// Whether other calls are refused.
+        enforced: bool,
+    },
+    /// Probes that ran into the probe timeout were counted as failed.
+    #[non_exhaustive]
+    ProbesTimedOut {
+        /// How many.
+        count: u32,
+    },
+    /// A half-open circuit breaker closed.
+    #[non_exhaustive]
+    Closed {
+        /// How many probes were judged.
+        probes: u32,
+        /// How many of them failed, fewer than it takes to open.
+        failed: u32,
+        /// Whether calls were refused before.
+        enforced: bool,
+    },
+    /// An operator opened a circuit breaker.
+    #[non_exhaustive]
+    ForcedOpen {
+        /// For how long; without, until another order.
+        open_for: Option<Duration>,
+    },
+    /// An operator closed a circuit breaker, to stay closed.
+    ForcedClosed,
+    /// An operator switched a circuit breaker to observing.
+    Disabled,
+    /// An operator handed a circuit breaker back to itself, closed and empty.
+    Reset,
+    /// A policy took other settings.
+    #[non_exhaustive]
+    Reconfigured {
+        /// Whether its window had to start empty, since its kind or span changed.
+        window_cleared: bool,
+    },
+}
+
+/// Which threshold opened a circuit breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Trip {
+    /// Failed calls reached `failure_ratio`.
+    FailureRatio,
+    /// Slow calls reached `slow_call_ratio`.
+    SlowRatio,
+}
+
+impl Trip {
+    /// The name used in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FailureRatio => "failure_ratio",
+            Self::SlowRatio => "slow_call_ratio",
+        }
+    }
+}
+
+impl fmt::Display for Trip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The state of a circuit breaker, as shown in snapshots and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Calls pass and are judged.
+    Closed,
+    /// Calls are refused, until the wait is over.
+    Open,
+    /// A few calls pass as probes.
+    HalfOpen,
+    /// Calls are refused, until another order.
+    ForcedOpen,
+    /// Calls pass and are recorded; none opens it.
+    ForcedClosed,
+    /// Calls pass; the machine runs beneath, and what it would have refused is counted.
+    Disabled,
+}
+
+impl State {
+    #[cfg_attr(
+        not(feature = "metrics"),
+        allow(dead_code, reason = "metrics have one each")
+    )]
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Closed,
+        Self::Open,
+        Self::HalfOpen,
+        Self::ForcedOpen,
+        Self::ForcedClosed,
+        Self::Disabled,
+    ];
+
+    /// The name used in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+            Self::ForcedOpen => "forced_open",
+            Self::ForcedClosed => "forced_closed",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,126 @@
+//! Metrics, through the `metrics` facade.
+
+use std::sync::OnceLock;
+
+use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
+
+use super::{event::State, names};
+use crate::{classify::Outcome, error::Reason};
+
+/// The metrics of a circuit breaker. The handles are registered when the first call ends or is
+/// refused; `register` is asked for the state then, once.
+#[derive(Debug)]
+pub(crate) struct BreakerMeter {
+    policy: &'static str,
+    handles: OnceLock<Box<Handles>>,
+}
+
+struct Handles {
+    calls: [Counter; OUTCOMES.len()],
+    rejected: [Counter; REASONS.len()],
+    states: [Gauge; State::ALL.len()],
+}
+
+const OUTCOMES: [Outcome; 4] = [
+    Outcome::Success,
+    Outcome::Failure,
+    Outcome::Ignored,
+    Outcome::Abandoned,
+];
+
+const REASONS: [Reason; 4] = [
+    Reason::Open,
+    Reason::HalfOpen,
+    Reason::ForcedOpen,
+    Reason::Recovering,
+];
+
+impl BreakerMeter {
+    pub(crate) const fn new(policy: &'static str) -> Self {
+        Self {
+            policy,
+            handles: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn settled(&self, outcome: Outcome, register: impl FnOnce() -> State) {
+        let handles = self.handles(register);
+        let calls = match outcome {
+            Outcome::Success => &handles.calls[0],
+            Outcome::Failure => &handles.calls[1],
+            Outcome::Ignored => &handles.calls[2],
+            Outcome::Abandoned => &handles.calls[3],
+        };
+        calls.increment(1);
+    }
+
+    pub(crate) fn rejected(&self, reason: Reason, register: impl FnOnce() -> State) {
+        let handles = self.handles(register);
+        if let Some(at) = REASONS.iter().position(|known| *known == reason) {
+            handles.rejected[at].increment(1);
+        }
+    }
+
+    pub(crate) fn moved(&self, from: State, to: State, register: impl FnOnce() -> State) {
+        // Commutes with all other changes of the gauges, whatever the order of the threads.
+        let handles = self.handles(register);
+        handles.states[from as usize].decrement(1.0);
+        handles.states[to as usize].increment(1.0);
+        let (policy, from, to) = (self.policy, from.as_str(), to.as_str());
+        counter!(names::BREAKER_TRANSITIONS, "policy" => policy, "from" => from, "to" => to)
+            .increment(1);
+    }
+
+    /// The breaker is gone, from this state.
+    pub(crate) fn gone(&mut self, state: State) {
+        if let Some(handles) = self.handles.get() {
+            handles.states[state as usize].decrement(1.0);
+        }
+    }
+
+    fn handles(&self, register: impl FnOnce() -> State) -> &Handles {
+        self.handles
+            .get_or_init(|| Box::new(Handles::register(self.policy, register())))
+    }
+}
+
+impl Handles {
+    #[cold]
+    fn register(policy: &'static str, state: State) -> Self {
+        describe_counter!(names::CALLS, Unit::Count, "Guarded calls that ended.");
+        describe_counter!(names::REJECTED, Unit::Count, "Calls refused.");
+        describe_gauge!(
+            names::BREAKER_STATE,
+            Unit::Count,
+            "Circuit breakers in this state."
+        );
+        describe_counter!(
+            names::BREAKER_TRANSITIONS,
+            Unit::Count,
+            "Changes of state of circuit breakers."
+        );
+        let handles = Self {
+            calls: OUTCOMES.map(
+                |outcome| counter!(names::CALLS, "policy" => policy, "outcome" => outcome.as_str()),
+            ),
+            rejected: REASONS.map(
+                |reason| counter!(names::REJECTED, "policy" => policy, "reason" => reason.as_str()),
+            ),
+            states: State::ALL.map(
+                |state| gauge!(names::BREAKER_STATE, "policy" => policy, "state" => state.as_str()),
+            ),
+        };
+        // States that nobody is in are there, too, at zero.
+        for gauge in &handles.states {
+            gauge.increment(0.0);
+        }
+        handles.states[state as usize].increment(1.0);
+        handles
+    }
+}
+
+impl std::fmt::Debug for Handles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handles").finish_non_exhaustive()
+    }
+}
