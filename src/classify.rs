@@ -76,6 +76,7 @@ pub trait Classify<T, E> {
 pub struct OnError;
 
 impl<T, E: Refusal> Classify<T, E> for OnError {
+    #[inline]
     fn classify(&self, result: Result<&T, &E>) -> Outcome {
         match result.map_err(Refusal::rejected) {
             Ok(_) => Outcome::Success,
@@ -93,6 +94,7 @@ impl<T, E, F> Classify<T, E> for F
 where
     F: Fn(Result<&T, &E>) -> Outcome,
 {
+    #[inline]
     fn classify(&self, result: Result<&T, &E>) -> Outcome {
         self(result)
     }

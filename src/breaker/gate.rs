@@ -2,27 +2,37 @@
 //!
 //! # Implementation details
 //!
-//! One atomic word says what calls need to know: the door (closed, open, ask ...), the lower bits of
-//! the generation, and how many calls have succeeded that the machine has not heard of yet. A
-//! success that only has to be counted is one compare-and-swap on that word: it adds one to the
-//! count, on condition that the generation is still the caller's, so a late success can never be
-//! counted in another era. Everything else takes the lock. Whoever takes it first hands the pending
-//! successes to the machine, so that the machine hears of all calls in the order in which they
-//! completed, and then publishes what has changed.
+//! Calls see two kinds of atomic words. The *head* says what they need to know to start: the door
+//! (closed, open, ask ...) and the lower bits of the generation. A *tally* counts, under the
+//! generation, the successes that the machine has not heard of yet. A success that only has to be
+//! counted is one compare-and-swap on a tally, on condition that the generation is still the caller's,
+//! so that a late success is never counted in another era. Everything else takes the lock. Whoever
+//! takes it first hands the pending successes to the machine, so that the machine hears of all calls
+//! in the order in which they completed (successes are all alike), and then publishes what has changed.
+//!
+//! Each word lies on a cache line of its own, apart from the reference count of the guard's `Arc`,
+//! which every call writes. The head's line is written only when the state changes, so that all cores
+//! keep a copy. Successes of a time window, which have read a clock and must not pay for company as
+//! well, are spread over several tallies by thread; those of a count window share one, and those of a
+//! breaker that is kept by the thousand do, too.
 //!
 //! Which orderings, and against what:
 //!
-//! * `until` is meant for one word only. Whoever publishes another word first clears it, then stores
-//!   the word, then the new `until` (all release); a refused call loads the word, `until` and the word
-//!   again (all acquire). With an old word and a new `until` the second look differs; with a new word
+//! * The tally of a new generation is stored before its head (release), so who was let in by the new
+//!   head (acquire) also finds the new tally. Who was let in by the old head in between ends late: it
+//!   started before the change and ended after it.
+//! * `until` is meant for one head only. Whoever publishes another head first clears it, then stores
+//!   the head, then the new `until` (all release); a refused call loads the head, `until` and the head
+//!   again (all acquire). With an old head and a new `until` the second look differs; with a new head
 //!   and an old `until` it is cleared. Either way the call asks the machine.
-//! * `advance_due` is stored *after* the pending successes were taken from the word, both under the
-//!   lock, and a success loads it *after* the word. So one that sees the new end of the running piece
+//! * `advance_due` is stored *after* the pending successes were taken from the tally, both under the
+//!   lock, and a success loads it *after* the tally. So one that sees the new end of the running piece
 //!   of a time window cannot be added to the successes of the piece before: those were taken, and its
-//!   compare-and-swap finds another word, or the same one standing for the new piece.
-//! * Between taking the pending successes and publishing another generation, more may arrive. They
-//!   completed after the change was decided, so they are late; there is nothing left for them to undo.
-//! * The word holds 28 bits of the generation: a call would have to stay in flight for 268 million
+//!   compare-and-swap finds another tally, or the same one standing for the new piece.
+//! * Between taking the pending successes and storing the tally of another generation, more may
+//!   arrive. They completed after the change was decided, so they are late; there is nothing left for
+//!   them to undo. (Another kind of window in the same generation starts empty, without them.)
+//! * The words hold 28 bits of the generation: a call would have to stay in flight for 268 million
 //!   generations to be mistaken for one of the present.
 //!
 //! `model.rs` puts this before a model checker.
@@ -36,50 +46,87 @@ use super::{
 use crate::{
     classify::Outcome,
     error::Reason,
-    sys::{AtomicU64, Mutex, Ordering},
+    sys::{AtomicU64, Line, Mutex, Ordering, lane},
 };
 
 /// Between the calls and the machine. Times are nanoseconds since the breaker was made; `now` is
 /// asked at most where a decision needs it, and `tell` hears of changes after the lock is gone.
 #[derive(Debug)]
-#[repr(C)]
 pub(crate) struct Gate {
-    word: AtomicU64,
-    advance_due: AtomicU64,
-    slow_after: AtomicU64,
-    until: AtomicU64,
-    late: AtomicU64,
+    tally: Line<AtomicU64>,
+    read_mostly: Line<ReadMostly>,
+    pub(crate) counters: Line<Counters>,
+    /// More tallies, for a time window.
+    lanes: Box<[Line<AtomicU64>]>,
     machine: Mutex<Machine>,
 }
 
+/// How many lanes there are, where there are any: 256 bytes.
+const LANES: usize = 4;
+
+/// What calls only read.
+#[derive(Debug)]
+struct ReadMostly {
+    head: AtomicU64,
+    advance_due: AtomicU64,
+    slow_after: AtomicU64,
+    until: AtomicU64,
+}
+
+/// What is counted without asking the machine.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    pub(crate) rejected: AtomicU64,
+    pub(crate) would_have_rejected: AtomicU64,
+    /// Results that came too late to count.
+    pub(crate) late: AtomicU64,
+}
+
 impl Gate {
-    pub(crate) fn new(machine: Machine) -> Self {
+    /// `compact`: without the lanes, for breakers that are kept by the thousand.
+    pub(crate) fn new(machine: Machine, compact: bool) -> Self {
         let published = machine.published();
+        let tally = || Line(AtomicU64::new(Tally::empty(&published).0));
+        let lanes = if compact { 0 } else { LANES };
         Self {
-            word: AtomicU64::new(Word::of(&published).0),
-            advance_due: AtomicU64::new(published.advance_due),
-            slow_after: AtomicU64::new(published.slow_after),
-            until: AtomicU64::new(published.until),
-            late: AtomicU64::new(0),
+            tally: tally(),
+            read_mostly: Line(ReadMostly {
+                head: AtomicU64::new(Head::of(&published).0),
+                advance_due: AtomicU64::new(published.advance_due),
+                slow_after: AtomicU64::new(published.slow_after),
+                until: AtomicU64::new(published.until),
+            }),
+            counters: Line(Counters {
+                rejected: AtomicU64::new(0),
+                would_have_rejected: AtomicU64::new(0),
+                late: AtomicU64::new(0),
+            }),
+            lanes: (0..lanes).map(|_| tally()).collect(),
             machine: Mutex::new(machine),
         }
     }
 
     /// Would a call be refused for certain? No lock, but where a half-open breaker's probes hang.
+    #[inline]
     pub(crate) fn check(&self, now: impl Fn() -> u64) -> Option<Refusal> {
-        let word = self.word();
-        if word.is_open_to_all() || word.is_observed() {
+        let head = self.head();
+        if head.is_closed() {
             return None;
         }
-        match word.door() {
+        self.check_shut(head, now)
+    }
+
+    #[inline(never)]
+    fn check_shut(&self, head: Head, now: impl Fn() -> u64) -> Option<Refusal> {
+        match head.door() {
+            _ if head.is_observed() => None,
             Door::Closed | Door::Ask => None,
             Door::Forced => Some(Refusal::of(Reason::ForcedOpen)),
-            Door::Open | Door::Full => self.shut(word, now()).or_else(|| {
-                // Past its time an open door may let a call in; a full one only if a probe hangs.
-                (word.door() == Door::Full)
-                    .then(|| self.machine.lock().check(now()))
-                    .flatten()
-            }),
+            Door::Open => self.shut(head, now()),
+            // Past its time a full door lets a call in only if the hung probes are no proof.
+            Door::Full => self
+                .shut(head, now())
+                .or_else(|| self.machine.lock().check(now())),
         }
     }
 
@@ -91,10 +138,10 @@ impl Gate {
         now: impl Fn() -> u64,
         tell: impl FnOnce(Vec<Change>),
     ) -> Refusal {
-        let word = self.word();
-        let still = match word.door() {
+        let head = self.head();
+        let still = match head.door() {
             Door::Forced => Some(Refusal::of(Reason::ForcedOpen)),
-            Door::Open | Door::Full => self.shut(word, now()).or_else(|| {
+            Door::Open | Door::Full => self.shut(head, now()).or_else(|| {
                 self.locked(tell, |machine| {
                     let now = machine.catch_up(now());
                     machine.check(now)
@@ -108,28 +155,30 @@ impl Gate {
         })
     }
 
+    /// Lets a call pass that need not ask.
+    #[inline]
+    pub(crate) fn pass(&self, now: impl Fn() -> u64) -> Option<Ticket> {
+        let head = self.head();
+        if !head.is_closed() {
+            return None;
+        }
+        let started = if head.is_timed() { now() } else { UNTIMED };
+        Some(Ticket::new(Role::REGULAR, head.generation(), started))
+    }
+
     /// May a call start?
     pub(crate) fn admit(&self, now: impl Fn() -> u64, tell: impl FnOnce(Vec<Change>)) -> Entry {
-        let word = self.word();
-        if word.door() == Door::Closed {
-            let timed = self.slow_after.load(Ordering::Relaxed) != u64::MAX;
-            return Entry::Granted(Ticket {
-                generation: word.generation(),
-                role: Role::REGULAR,
-                started: if timed { now() } else { UNTIMED },
-            });
-        }
-        let refusal = match word.door() {
+        let head = self.head();
+        let refusal = match head.door() {
             Door::Forced => Some(Refusal::of(Reason::ForcedOpen)),
-            Door::Open | Door::Full => self.shut(word, now()),
+            Door::Open | Door::Full => self.shut(head, now()),
             Door::Closed | Door::Ask => None,
         };
         match refusal {
-            Some(_) if word.is_observed() => Entry::Observed(Ticket {
-                generation: word.generation(),
-                role: Role::UNJUDGED,
-                started: UNTIMED,
-            }),
+            Some(_) if head.is_observed() => {
+                let ticket = Ticket::new(Role::UNJUDGED, head.generation(), UNTIMED);
+                Entry::Observed(ticket)
+            }
             Some(refusal) => Entry::Refused(refusal),
             None => self.locked(tell, |machine| machine.admit(now())),
         }
@@ -142,9 +191,9 @@ impl Gate {
         now: impl Fn() -> u64,
         tell: impl FnOnce(Vec<Change>),
     ) {
-        let holds_nothing = match ticket.role {
+        let holds_nothing = match ticket.role() {
             Role::UNJUDGED => true,
-            Role::REGULAR => self.word().door() != Door::Ask,
+            Role::REGULAR => self.head().door() != Door::Ask,
             _ => false,
         };
         if !holds_nothing {
@@ -152,7 +201,36 @@ impl Gate {
         }
     }
 
-    /// A call ended.
+    /// Counts a call that ended and of which the machine need not hear at once; false if it must.
+    #[inline]
+    pub(crate) fn count(&self, ticket: Ticket, outcome: Outcome, now: impl Fn() -> u64) -> bool {
+        outcome == Outcome::Success && !self.is_slow(ticket, &now) && self.succeed(ticket, now)
+    }
+
+    /// Counts a success that is neither slow nor a probe's; false if the machine has to hear of it.
+    #[inline]
+    fn succeed(&self, ticket: Ticket, now: impl Fn() -> u64) -> bool {
+        let tally = Tally(self.tally.load(Ordering::Acquire));
+        if tally.is_clocked() {
+            return self.succeed_in_time(ticket, now);
+        }
+        Tally::count(&self.tally, tally, ticket.key(), || true)
+    }
+
+    #[inline]
+    fn succeed_in_time(&self, ticket: Ticket, now: impl Fn() -> u64) -> bool {
+        let lane = match self.lanes.len() {
+            0 => &self.tally,
+            // A power of two, so that this is a mask.
+            _ => &self.lanes[lane() % LANES],
+        };
+        let tally = Tally(lane.load(Ordering::Acquire));
+        Tally::count(lane, tally, ticket.key() | Tally::CLOCKED, || {
+            now() < self.read_mostly.advance_due.load(Ordering::Acquire)
+        })
+    }
+
+    /// A call ended that could not simply be [counted](Self::count).
     pub(crate) fn settle(
         &self,
         ticket: Ticket,
@@ -160,55 +238,31 @@ impl Gate {
         now: impl Fn() -> u64,
         tell: impl FnOnce(Vec<Change>),
     ) {
-        if ticket.role == Role::UNJUDGED {
+        if ticket.role() == Role::UNJUDGED {
             return;
         }
-        let counted = if ticket.role == Role::REGULAR && !self.is_slow(ticket, &now) {
-            match outcome {
-                Outcome::Success => self.succeed(ticket, &now),
-                Outcome::Failure => None,
-                Outcome::Ignored | Outcome::Abandoned => {
-                    Some(self.word().generation() == ticket.generation)
-                }
-            }
-        } else {
-            None
+        let says_nothing = match outcome {
+            Outcome::Success | Outcome::Failure => false,
+            Outcome::Ignored => true,
+            Outcome::Abandoned => !self.is_slow(ticket, &now),
         };
-        let counted = counted
-            .unwrap_or_else(|| self.locked(tell, |machine| machine.settle(ticket, outcome, now())));
+        let tally = Tally(self.tally.load(Ordering::Acquire));
+        let on_time = tally.generation() == ticket.generation();
+        let counted = if ticket.role() == Role::REGULAR && (says_nothing || !on_time) {
+            on_time
+        } else {
+            self.locked(tell, |machine| machine.settle(ticket, outcome, now()))
+        };
         if !counted {
-            self.late.fetch_add(1, Ordering::Relaxed);
+            self.counters.late.fetch_add(1, Ordering::Relaxed);
         }
     }
 
+    #[inline]
     fn is_slow(&self, ticket: Ticket, now: impl Fn() -> u64) -> bool {
-        // An untimed ticket is as late as can be, and no call takes longer than that.
         ticket.started != UNTIMED
-            && now().saturating_sub(ticket.started) > self.slow_after.load(Ordering::Relaxed)
-    }
-
-    /// Counts a success that is neither slow nor a probe's: true if it counted, false if it was late,
-    /// nothing if the machine has to hear of it at once.
-    fn succeed(&self, ticket: Ticket, now: impl Fn() -> u64) -> Option<bool> {
-        let mut word = self.word();
-        loop {
-            if word.generation() != ticket.generation {
-                return Some(false);
-            }
-            let due = self.advance_due.load(Ordering::Acquire);
-            if (due != u64::MAX && now() >= due) || word.pending() == PENDING {
-                return None;
-            }
-            match self.word.compare_exchange_weak(
-                word.0,
-                word.0 + 1,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => return Some(true),
-                Err(other) => word = Word(other),
-            }
-        }
+            && now().saturating_sub(ticket.started)
+                > self.read_mostly.slow_after.load(Ordering::Relaxed)
     }
 
     /// Carries out an order.
@@ -234,33 +288,35 @@ impl Gate {
         look(&mut self.machine.lock())
     }
 
-    /// How many results came too late to count.
-    pub(crate) fn late(&self) -> u64 {
-        self.late.load(Ordering::Relaxed)
-    }
-
     /// Whether the door is shut and will be past `now`; if so, why and for how long.
-    fn shut(&self, word: Word, now: u64) -> Option<Refusal> {
-        let until = self.until.load(Ordering::Acquire);
-        let unchanged = self.word().head() == word.head();
-        (unchanged && now < until).then(|| match word.door() {
+    fn shut(&self, head: Head, now: u64) -> Option<Refusal> {
+        let until = self.read_mostly.until.load(Ordering::Acquire);
+        let unchanged = self.head() == head;
+        (unchanged && now < until).then(|| match head.door() {
             Door::Full => Refusal::of(Reason::HalfOpen),
             _ => Refusal::open_until(until, now),
         })
     }
 
-    fn word(&self) -> Word {
-        Word(self.word.load(Ordering::Acquire))
+    #[inline]
+    fn head(&self) -> Head {
+        Head(self.read_mostly.head.load(Ordering::Acquire))
+    }
+
+    fn tallies(&self) -> impl Iterator<Item = &AtomicU64> {
+        std::iter::once(&*self.tally).chain(self.lanes.iter().map(|lane| &**lane))
     }
 
     fn locked<T>(&self, tell: impl FnOnce(Vec<Change>), ask: impl FnOnce(&mut Machine) -> T) -> T {
         let mut machine = self.machine.lock();
-        if self.word().pending() > 0 {
-            let word = Word(self.word.fetch_and(!PENDING, Ordering::AcqRel));
-            machine.succeed(word.pending());
+        for tally in self.tallies() {
+            if Tally(tally.load(Ordering::Acquire)).pending() > 0 {
+                let taken = Tally(tally.fetch_and(!PENDING, Ordering::AcqRel));
+                machine.succeed(taken.pending());
+            }
         }
         let answer = ask(&mut machine);
-        self.publish(&mut machine);
+        self.publish(&machine.published());
         let changes = machine.take_changes();
         drop(machine);
         if !changes.is_empty() {
@@ -269,22 +325,30 @@ impl Gate {
         answer
     }
 
-    fn publish(&self, machine: &mut Machine) {
-        let published = machine.published();
-        let word = Word::of(&published);
-        self.slow_after
+    fn publish(&self, published: &Published) {
+        let public = &self.read_mostly;
+        public
+            .slow_after
             .store(published.slow_after, Ordering::Relaxed);
-        if self.word().head() != word.head() {
-            self.until.store(0, Ordering::Release);
-            let old = Word(self.word.swap(word.0, Ordering::AcqRel));
-            if old.generation() == word.generation() {
-                machine.succeed(old.pending());
-            } else {
-                self.late.fetch_add(old.pending(), Ordering::Relaxed);
+        let empty = Tally::empty(published);
+        for tally in self.tallies() {
+            let present = Tally(tally.load(Ordering::Acquire));
+            if present.era() != empty.era() {
+                let old = Tally(tally.swap(empty.0, Ordering::AcqRel));
+                if old.generation() != published.generation {
+                    let late = &self.counters.late;
+                    late.fetch_add(old.pending(), Ordering::Relaxed);
+                }
             }
         }
-        self.until.store(published.until, Ordering::Release);
-        self.advance_due
+        let head = Head::of(published);
+        if self.head() != head {
+            public.until.store(0, Ordering::Release);
+            public.head.store(head.0, Ordering::Release);
+        }
+        public.until.store(published.until, Ordering::Release);
+        public
+            .advance_due
             .store(published.advance_due, Ordering::Release);
     }
 }
@@ -320,42 +384,49 @@ pub(crate) enum Door {
     Ask,
 }
 
-/// From the lowest bit: 32 of pending successes, 28 of the generation, 1 observed, 3 of the door.
+/// From the lowest bit: 28 of the generation, 1 timed, 1 observed, 3 of the door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Word(u64);
+struct Head(u64);
 
-const PENDING: u64 = u32::MAX as u64;
-const OBSERVED: u64 = 1 << 60;
-const DOOR_SHIFT: u32 = 61;
+/// Calls are timed from their start.
+const TIMED: u64 = 1 << GENERATION_BITS;
+const OBSERVED: u64 = TIMED << 1;
+const DOOR_SHIFT: u32 = GENERATION_BITS + 2;
 
-impl Word {
+impl Head {
     fn of(published: &Published) -> Self {
         let door = (published.door as u64) << DOOR_SHIFT;
         let observed = if published.observed { OBSERVED } else { 0 };
-        Self(door | observed | u64::from(published.generation) << 32)
+        let timed = if published.slow_after == u64::MAX {
+            0
+        } else {
+            TIMED
+        };
+        Self(door | observed | timed | u64::from(published.generation))
     }
 
-    const fn pending(self) -> u64 {
-        self.0 & PENDING
-    }
-
-    const fn head(self) -> u64 {
-        self.0 & !PENDING
-    }
-
+    #[inline]
     const fn generation(self) -> u32 {
-        (self.0 >> 32) as u32 & ((1 << GENERATION_BITS) - 1)
+        self.0 as u32 & (TIMED as u32 - 1)
     }
 
+    #[inline]
+    const fn is_timed(self) -> bool {
+        self.0 & TIMED != 0
+    }
+
+    #[inline]
     const fn is_observed(self) -> bool {
         self.0 & OBSERVED != 0
     }
 
-    /// Closed and enforced: the usual case, told from all others by one comparison.
-    const fn is_open_to_all(self) -> bool {
-        self.0 < OBSERVED
+    /// The usual case, told from all others by one comparison.
+    #[inline]
+    const fn is_closed(self) -> bool {
+        self.0 < 1 << DOOR_SHIFT
     }
 
+    #[inline]
     const fn door(self) -> Door {
         match self.0 >> DOOR_SHIFT {
             0 => Door::Closed,
@@ -364,5 +435,62 @@ impl Word {
             3 => Door::Forced,
             _ => Door::Ask,
         }
+    }
+}
+
+/// From the lowest bit: 32 of pending successes, 28 of their generation, 1 for a time window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tally(u64);
+
+const PENDING: u64 = u32::MAX as u64;
+
+impl Tally {
+    /// The mark of a time window, in the upper half.
+    const CLOCKED: u64 = 1 << GENERATION_BITS;
+
+    fn empty(published: &Published) -> Self {
+        let clocked = if published.advance_due == u64::MAX {
+            0
+        } else {
+            Self::CLOCKED
+        };
+        Self((clocked | u64::from(published.generation)) << 32)
+    }
+
+    /// Adds one if the upper half still is `era` and `holds`; false if not.
+    #[inline]
+    fn count(tally: &AtomicU64, mut present: Self, era: u64, holds: impl Fn() -> bool) -> bool {
+        loop {
+            // A full tally would carry into the era, and so is told from the right one, too. (It
+            // cannot become the right one: no ticket is of a later generation than the tally.)
+            let next = present.0.wrapping_add(1);
+            if next >> 32 != era || !holds() {
+                return false;
+            }
+            let swap =
+                tally.compare_exchange_weak(present.0, next, Ordering::AcqRel, Ordering::Acquire);
+            match swap {
+                Ok(_) => return true,
+                Err(other) => present = Self(other),
+            }
+        }
+    }
+
+    #[inline]
+    const fn is_clocked(self) -> bool {
+        self.0 >> 32 & Self::CLOCKED != 0
+    }
+
+    /// The generation and the kind of window.
+    const fn era(self) -> u64 {
+        self.0 >> 32
+    }
+
+    const fn pending(self) -> u64 {
+        self.0 & PENDING
+    }
+
+    const fn generation(self) -> u32 {
+        (self.0 >> 32) as u32 & (Self::CLOCKED as u32 - 1)
     }
 }

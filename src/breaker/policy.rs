@@ -21,7 +21,7 @@ use crate::{
     classify::Outcome,
     error::Rejected,
     guard::{Admission, Admit, Never, No, Now, Policy, Yes},
-    sys::{Arc, AtomicU64, Ordering, Rng, nanos_between},
+    sys::{Arc, Ordering, Rng, nanos_between},
     telemetry::{BreakerMeter, Event, Listeners, State},
 };
 
@@ -30,8 +30,6 @@ pub struct Breaker {
     gate: Gate,
     /// Times are counted from here.
     origin: Instant,
-    rejected: AtomicU64,
-    would_have_rejected: AtomicU64,
     name: &'static str,
     meter: BreakerMeter,
     listeners: Arc<Listeners>,
@@ -45,10 +43,8 @@ impl Breaker {
         listeners: Arc<Listeners>,
     ) -> Self {
         Self {
-            gate: Gate::new(Machine::new(config, rng)),
+            gate: Gate::new(Machine::new(config, rng), false),
             origin: Now::lazy().get(),
-            rejected: AtomicU64::new(0),
-            would_have_rejected: AtomicU64::new(0),
             name,
             meter: BreakerMeter::new(name),
             listeners,
@@ -81,6 +77,7 @@ impl Breaker {
     pub(super) fn snapshot(&self) -> Snapshot {
         let now = self.nanos(&Now::lazy());
         let view = self.gate.view(now, |changes| self.tell(changes));
+        let counters = &self.gate.counters;
         Snapshot {
             policy: self.name,
             state: view.shown,
@@ -98,13 +95,14 @@ impl Breaker {
                 slow: judged.slow as u32,
             }),
             recovering: view.recovering,
-            rejected: self.rejected.load(Ordering::Relaxed),
-            would_have_rejected: self.would_have_rejected.load(Ordering::Relaxed),
-            late_results: self.gate.late(),
+            rejected: counters.rejected.load(Ordering::Relaxed),
+            would_have_rejected: counters.would_have_rejected.load(Ordering::Relaxed),
+            late_results: counters.late.load(Ordering::Relaxed),
             next_probe_at: view.next_probe.and_then(|at| self.instant(at)),
         }
     }
 
+    #[inline]
     fn nanos(&self, now: &Now) -> u64 {
         nanos_between(self.origin, now.get())
     }
@@ -115,9 +113,36 @@ impl Breaker {
     }
 
     fn reject(&self, refusal: Refusal) -> Rejected {
-        self.rejected.fetch_add(1, Ordering::Relaxed);
+        self.gate.counters.rejected.fetch_add(1, Ordering::Relaxed);
         self.meter.rejected(refusal.reason, || self.register());
         self.rejected_as(refusal)
+    }
+
+    #[inline(never)]
+    fn admit_at_the_door(&self, now: &Now) -> Admission<Self> {
+        let entry = self
+            .gate
+            .admit(|| self.nanos(now), |changes| self.tell(changes));
+        match entry {
+            Entry::Granted(ticket) => Admission::Granted(ticket),
+            Entry::Observed(ticket) => {
+                let counters = &self.gate.counters;
+                counters.would_have_rejected.fetch_add(1, Ordering::Relaxed);
+                Admission::Granted(ticket)
+            }
+            Entry::Refused(refusal) => Admission::Refused(self.reject(refusal)),
+        }
+    }
+
+    #[inline(never)]
+    fn settle_at_the_door(&self, ticket: Ticket, outcome: Outcome, now: &Now) {
+        self.gate.settle(
+            ticket,
+            outcome,
+            || self.nanos(now),
+            |changes| self.tell(changes),
+        );
+        self.meter.settled(outcome, || self.register());
     }
 
     fn rejected_as(&self, refusal: Refusal) -> Rejected {
@@ -155,6 +180,7 @@ impl Policy for Breaker {
     type Queues = No;
     type Settles = Yes;
 
+    #[inline]
     fn check(&self, now: &Now) -> Option<Rejected> {
         let refusal = self.gate.check(|| self.nanos(now))?;
         Some(self.rejected_as(refusal))
@@ -175,14 +201,13 @@ impl Policy for Breaker {
             .cancel(ticket, || self.nanos(&now), |changes| self.tell(changes));
     }
 
+    #[inline]
     fn settle(&self, ticket: Ticket, outcome: Outcome, now: &Now) {
-        self.meter.settled(outcome, || self.register());
-        self.gate.settle(
-            ticket,
-            outcome,
-            || self.nanos(now),
-            |changes| self.tell(changes),
-        );
+        if self.gate.count(ticket, outcome, || self.nanos(now)) {
+            self.meter.settled(Outcome::Success, || self.register());
+        } else {
+            self.settle_at_the_door(ticket, outcome, now);
+        }
     }
 
     fn idle(&self, now: &Now) -> bool {
@@ -192,17 +217,11 @@ impl Policy for Breaker {
 }
 
 impl<R: ?Sized> Admit<R> for Breaker {
+    #[inline]
     fn admit(&self, now: &Now, _: &R) -> Admission<Self> {
-        let entry = self
-            .gate
-            .admit(|| self.nanos(now), |changes| self.tell(changes));
-        match entry {
-            Entry::Granted(ticket) => Admission::Granted(ticket),
-            Entry::Observed(ticket) => {
-                self.would_have_rejected.fetch_add(1, Ordering::Relaxed);
-                Admission::Granted(ticket)
-            }
-            Entry::Refused(refusal) => Admission::Refused(self.reject(refusal)),
+        match self.gate.pass(|| self.nanos(now)) {
+            Some(ticket) => Admission::Granted(ticket),
+            None => self.admit_at_the_door(now),
         }
     }
 

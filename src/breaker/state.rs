@@ -162,11 +162,7 @@ impl Machine {
             }
             (_, Phase::HalfOpen(_)) => self.probe(now),
         };
-        let ticket = |role| Ticket {
-            generation: self.short_generation(),
-            role,
-            started: now,
-        };
+        let ticket = |role| Ticket::new(role, self.short_generation(), now);
         match asked {
             Ok(role) => Entry::Granted(ticket(role)),
             Err(_) if self.mode == Mode::Disabled => Entry::Observed(ticket(Role::UNJUDGED)),
@@ -187,16 +183,16 @@ impl Machine {
     /// The call never started: its place is free again.
     pub(crate) fn cancel(&mut self, ticket: Ticket, now: u64) {
         self.catch_up(now);
-        if ticket.generation != self.short_generation() {
+        if ticket.generation() != self.short_generation() {
             return;
         }
         match &mut self.phase {
             Phase::HalfOpen(trial) => {
-                trial.end(ticket.role.0);
+                trial.end(ticket.role().0);
             }
             Phase::Closed {
                 ramp: Some(ramp), ..
-            } if ticket.role == Role::REGULAR => ramp.take_back(),
+            } if ticket.role() == Role::REGULAR => ramp.take_back(),
             _ => {}
         }
     }
@@ -204,10 +200,10 @@ impl Machine {
     /// A call ended. Says whether it still counted: a late one changes nothing.
     pub(crate) fn settle(&mut self, ticket: Ticket, outcome: Outcome, now: u64) -> bool {
         let now = self.catch_up(now);
-        if ticket.role == Role::UNJUDGED {
+        if ticket.role() == Role::UNJUDGED {
             return true;
         }
-        if ticket.generation != self.short_generation() {
+        if ticket.generation() != self.short_generation() {
             return false;
         }
         let slow = ticket.started != UNTIMED
@@ -239,7 +235,7 @@ impl Machine {
             }
             Phase::HalfOpen(trial) => {
                 // A hung probe has been judged already.
-                if !trial.end(ticket.role.0) {
+                if !trial.end(ticket.role().0) {
                     return false;
                 }
                 if let Some(mark) = mark {

@@ -41,6 +41,7 @@ where
         Poll::Ready(Ok(()))
     }
 
+    #[inline]
     fn call(&mut self, (): ()) -> Self::Future {
         let call = self.0.take().expect("a guard calls once");
         call().map_err(Error::Inner)
@@ -53,6 +54,7 @@ where
     Fut: Future<Output = Result<T, E>>,
     G: Admit<()> + Clone,
 {
+    #[inline]
     pub(super) fn once(guard: &G, call: F) -> Self {
         let mut service = Once(Some(call));
         let state = State::begin(guard, &mut service, (), &Now::lazy(), |service, wait| {

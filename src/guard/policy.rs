@@ -135,14 +135,17 @@ impl Flag for Yes {
     type If<T> = T;
     type Or<O: Flag> = Self;
 
+    #[inline]
     fn put<T>(value: impl FnOnce() -> T) -> Option<T> {
         Some(value())
     }
 
+    #[inline]
     fn get<T>(value: T) -> T {
         value
     }
 
+    #[inline]
     fn by_ref<T>(value: &T) -> &T {
         value
     }
@@ -168,6 +171,7 @@ impl Flag for No {
     type If<T> = Never;
     type Or<O: Flag> = O;
 
+    #[inline]
     fn put<T>(_: impl FnOnce() -> T) -> Option<Never> {
         None
     }

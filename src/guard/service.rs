@@ -99,14 +99,17 @@ where
     type Error = S::Error;
     type Future = ResponseFuture<S, R, G, M>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.refused = self.guard.check(&Now::lazy());
-        if self.refused.is_some() {
+        if let Some(no) = self.guard.check(&Now::lazy()) {
+            self.refused = Some(no);
             return Poll::Ready(Ok(()));
         }
+        self.refused = None;
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         let now = Now::lazy();
         let state = match self.refused.take() {
@@ -133,6 +136,7 @@ pub struct ResponseFuture<S: Service<R>, R, G: Policy, M> {
 }
 
 impl<S: Service<R>, R, G: Policy, M> ResponseFuture<S, R, G, M> {
+    #[inline]
     pub(super) const fn new(ending: M, state: State<S, R, G>) -> Self {
         Self { ending, state }
     }
@@ -158,6 +162,7 @@ type SpareOf<S, G> = <<G as Policy>::Queues as Flag>::If<(S, <G as Policy>::Wait
 
 impl<S: Service<R>, R, G: Admit<R> + Clone> State<S, R, G> {
     /// `spare` gets hold of the ready service, should the call have to wait.
+    #[inline]
     pub(super) fn begin(
         guard: &G,
         service: &mut S,
@@ -180,6 +185,7 @@ impl<S: Service<R>, R, G: Admit<R> + Clone> State<S, R, G> {
         }
     }
 
+    #[inline]
     fn start(guard: &G, ticket: G::Ticket, service: &mut S, request: R) -> Self {
         let mut settlement = Settlement::new(guard, ticket);
         let future = settlement.watch(|| service.call(request));
@@ -196,6 +202,7 @@ where
 {
     type Output = Result<M::Response, S::Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {

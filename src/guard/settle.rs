@@ -17,6 +17,7 @@ pub struct Settlement<G: Policy> {
 }
 
 impl<G: Policy> Settlement<G> {
+    #[inline]
     pub(super) fn new(guard: &G, ticket: G::Ticket) -> Self
     where
         G: Clone,
@@ -27,28 +28,37 @@ impl<G: Policy> Settlement<G> {
     }
 
     /// The call ended so.
+    #[inline]
     pub fn settle(mut self, outcome: Outcome) {
-        self.conclude(outcome);
+        if let Some(held) = self.held.take() {
+            Self::release(held, outcome);
+        }
+        // Nothing is held any more, and the compiler need not look again.
+        mem::forget(self);
     }
 
     /// The call ended with this result; the guard's classifier judges it, unless no policy asks.
-    pub fn judge<T, E>(mut self, result: Result<&T, &E>)
+    #[inline]
+    pub fn judge<T, E>(self, result: Result<&T, &E>)
     where
         G: Classify<T, E>,
     {
         // Should the classifier panic, `self` goes down with it and the call counts as abandoned.
-        if let Some(outcome) = self.outcome_of(result) {
-            self.conclude(outcome);
-        }
+        let outcome = match &self.held {
+            Some(held) => G::Settles::by_ref(held).0.classify(result),
+            None => return,
+        };
+        self.settle(outcome);
     }
 
     /// Runs a piece of the call. A panic in it is a failure, and travels on.
+    #[inline]
     pub(super) fn watch<T>(&mut self, piece: impl FnOnce() -> T) -> T {
         struct OnPanic<'a, G: Policy>(&'a mut Settlement<G>);
 
         impl<G: Policy> Drop for OnPanic<'_, G> {
             fn drop(&mut self) {
-                self.0.conclude(Outcome::Failure);
+                self.0.abort(Outcome::Failure);
             }
         }
 
@@ -59,31 +69,33 @@ impl<G: Policy> Settlement<G> {
     }
 
     /// Moves it out of a future that is about to answer.
+    #[inline]
     pub(super) fn take(&mut self) -> Self {
         Self {
             held: self.held.take(),
         }
     }
 
-    fn outcome_of<T, E>(&self, result: Result<&T, &E>) -> Option<Outcome>
-    where
-        G: Classify<T, E>,
-    {
-        let (guard, _) = G::Settles::by_ref(self.held.as_ref()?);
-        Some(guard.classify(result))
+    #[inline]
+    fn release(held: <G::Settles as Flag>::If<(G, G::Ticket)>, outcome: Outcome) {
+        let (guard, ticket) = G::Settles::get(held);
+        guard.settle(ticket, outcome, &Now::lazy());
     }
 
-    fn conclude(&mut self, outcome: Outcome) {
+    #[cold]
+    fn abort(&mut self, outcome: Outcome) {
         if let Some(held) = self.held.take() {
-            let (guard, ticket) = G::Settles::get(held);
-            guard.settle(ticket, outcome, &Now::lazy());
+            Self::release(held, outcome);
         }
     }
 }
 
 impl<G: Policy> Drop for Settlement<G> {
+    #[inline]
     fn drop(&mut self) {
-        self.conclude(Outcome::Abandoned);
+        if self.held.is_some() {
+            self.abort(Outcome::Abandoned);
+        }
     }
 }
 
@@ -117,6 +129,7 @@ where
 {
     type Response = T;
 
+    #[inline]
     fn end(&self, result: Result<T, E>, settlement: Settlement<G>) -> Result<T, E> {
         settlement.judge(result.as_ref());
         result

@@ -63,12 +63,14 @@ impl<P, C> Guard<P, C> {
 
     /// The policy.
     #[must_use]
+    #[inline]
     pub fn policy(&self) -> &P {
         &self.shared.policy
     }
 
     /// What judges the results.
     #[must_use]
+    #[inline]
     pub fn classifier(&self) -> &C {
         &self.shared.classify
     }
@@ -140,6 +142,7 @@ impl<P: Policy, C> Guard<P, C> {
 }
 
 impl<P, C> Clone for Guard<P, C> {
+    #[inline]
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
@@ -162,6 +165,7 @@ impl<S, P, C> Layer<S> for Guard<P, C> {
 }
 
 impl<T, E, P, C: Classify<T, E>> Classify<T, E> for Guard<P, C> {
+    #[inline]
     fn classify(&self, result: Result<&T, &E>) -> Outcome {
         self.classifier().classify(result)
     }
@@ -177,6 +181,7 @@ impl<P: Policy, C> Policy for Guard<P, C> {
     type Queues = P::Queues;
     type Settles = P::Settles;
 
+    #[inline]
     fn check(&self, now: &Now) -> Option<Rejected> {
         self.policy().check(now)
     }
@@ -193,6 +198,7 @@ impl<P: Policy, C> Policy for Guard<P, C> {
         self.policy().cancel(ticket);
     }
 
+    #[inline]
     fn settle(&self, ticket: Self::Ticket, outcome: Outcome, now: &Now) {
         self.policy().settle(ticket, outcome, now);
     }
@@ -203,6 +209,7 @@ impl<P: Policy, C> Policy for Guard<P, C> {
 }
 
 impl<R: ?Sized, P: Admit<R>, C> Admit<R> for Guard<P, C> {
+    #[inline]
     fn admit(&self, now: &Now, request: &R) -> Admission<Self> {
         match self.policy().admit(now, request) {
             Admission::Granted(ticket) => Admission::Granted(ticket),

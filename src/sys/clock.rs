@@ -24,6 +24,7 @@ pub struct Now {
 
 impl Now {
     /// A moment that is fixed by the first [`get`](Self::get).
+    #[inline]
     #[must_use]
     pub const fn lazy() -> Self {
         Self {
@@ -40,6 +41,7 @@ impl Now {
     }
 
     /// The moment. The first call reads the clock.
+    #[inline]
     #[must_use]
     pub fn get(&self) -> Instant {
         self.read.get().unwrap_or_else(|| {
@@ -52,6 +54,7 @@ impl Now {
 }
 
 /// Nanoseconds from `origin` to `now`: 0 when `now` is earlier, saturating after 584 years.
+#[inline]
 pub(crate) fn nanos_between(origin: Instant, now: Instant) -> u64 {
     let elapsed = now.saturating_duration_since(origin);
     elapsed

@@ -4,10 +4,12 @@
 //! time moves all of it, a seed reproduces all of it, and the model checker can replace all of it.
 
 mod clock;
+mod line;
 mod random;
 mod sync;
 
 pub use clock::Now;
 pub(crate) use clock::nanos_between;
+pub(crate) use line::{Line, lane};
 pub(crate) use random::Rng;
 pub(crate) use sync::{Arc, AtomicU64, Mutex, Ordering, Registry, Weak};

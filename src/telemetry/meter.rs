@@ -16,6 +16,7 @@ pub(crate) struct BreakerMeter {
 }
 
 struct Handles {
+    /// In the order of the enum's variants, as are the states.
     calls: [Counter; OUTCOMES.len()],
     rejected: [Counter; REASONS.len()],
     states: [Gauge; State::ALL.len()],
@@ -43,15 +44,9 @@ impl BreakerMeter {
         }
     }
 
+    #[inline]
     pub(crate) fn settled(&self, outcome: Outcome, register: impl FnOnce() -> State) {
-        let handles = self.handles(register);
-        let calls = match outcome {
-            Outcome::Success => &handles.calls[0],
-            Outcome::Failure => &handles.calls[1],
-            Outcome::Ignored => &handles.calls[2],
-            Outcome::Abandoned => &handles.calls[3],
-        };
-        calls.increment(1);
+        self.handles(register).calls[outcome as usize].increment(1);
     }
 
     pub(crate) fn rejected(&self, reason: Reason, register: impl FnOnce() -> State) {
@@ -78,6 +73,7 @@ impl BreakerMeter {
         }
     }
 
+    #[inline]
     fn handles(&self, register: impl FnOnce() -> State) -> &Handles {
         self.handles
             .get_or_init(|| Box::new(Handles::register(self.policy, register())))

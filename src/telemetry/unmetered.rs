@@ -11,6 +11,7 @@ impl BreakerMeter {
         Self
     }
 
+    #[inline]
     pub(crate) fn settled(&self, _: Outcome, _: impl FnOnce() -> State) {}
 
     pub(crate) fn rejected(&self, _: Reason, _: impl FnOnce() -> State) {}

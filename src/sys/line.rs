@@ -1,0 +1,53 @@
+//! What lies on which cache line, and which thread writes where.
+
+use std::ops::Deref;
+
+/// A value on a cache line of its own: what one core writes does not take away what others read.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub(crate) struct Line<T>(pub(crate) T);
+
+impl<T> Deref for Line<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// A small number that tells threads apart, for spreading writes; threads share it by turns.
+#[cfg(not(buttress_loom))]
+#[inline]
+pub(crate) fn lane() -> usize {
+    use std::{
+        cell::Cell,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    thread_local! {
+        static LANE: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+
+    #[cold]
+    fn assign() -> usize {
+        #[allow(clippy::disallowed_types, reason = "this is the door")]
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let lane = NEXT.fetch_add(1, Ordering::Relaxed) % (1 << 16);
+        LANE.set(lane);
+        lane
+    }
+
+    match LANE.get() {
+        usize::MAX => assign(),
+        lane => lane,
+    }
+}
+
+#[cfg(buttress_loom)]
+pub(crate) fn lane() -> usize {
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+    let id = loom::thread::current().id();
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(id) as usize
+}
