@@ -184,19 +184,15 @@ impl Gate {
         }
     }
 
-    /// A call never started.
+    /// A call that was granted never started.
     pub(crate) fn cancel(
         &self,
         ticket: Ticket,
         now: impl Fn() -> u64,
         tell: impl FnOnce(Vec<Change>),
     ) {
-        let holds_nothing = match ticket.role() {
-            Role::UNJUDGED => true,
-            Role::REGULAR => self.head().door() != Door::Ask,
-            _ => false,
-        };
-        if !holds_nothing {
+        // A regular call holds something only while the share of calls is counted out.
+        if ticket.role() != Role::REGULAR || self.head().door() == Door::Ask {
             self.locked(tell, |machine| machine.cancel(ticket, now()));
         }
     }

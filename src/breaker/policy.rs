@@ -15,7 +15,7 @@ use super::{
     orders::Order,
     snapshot::{Probes, Snapshot},
     state::{Change, Machine},
-    ticket::{Entry, Refusal, Ticket},
+    ticket::{Entry, Refusal, Role, Ticket},
 };
 use crate::{
     classify::Outcome,
@@ -196,6 +196,11 @@ impl Policy for Breaker {
     }
 
     fn cancel(&self, ticket: Ticket) {
+        if ticket.role() == Role::UNJUDGED {
+            let counters = &self.gate.counters;
+            counters.would_have_rejected.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
         let now = Now::lazy();
         self.gate
             .cancel(ticket, || self.nanos(&now), |changes| self.tell(changes));

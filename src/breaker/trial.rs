@@ -177,9 +177,10 @@ impl Ramp {
         admits
     }
 
-    /// A call that was let in never started.
+    /// A call that was let in never started: the next one may, in its place. Never more than one, or
+    /// calls that another policy refuses would be saved up for a herd.
     pub(super) fn take_back(&mut self) {
-        self.credit += 1.0;
+        self.credit = 1.0;
     }
 
     /// A failure halves `t`.

@@ -10,7 +10,7 @@ use futures::future::{MapErr, TryFutureExt};
 use tower::Service;
 
 use super::{
-    policy::{Admit, Flag},
+    policy::Admit,
     service::{ResponseFuture, State},
     settle::AtResponse,
 };
@@ -57,8 +57,8 @@ where
     #[inline]
     pub(super) fn once(guard: &G, call: F) -> Self {
         let mut service = Once(Some(call));
-        let state = State::begin(guard, &mut service, (), &Now::lazy(), |service, wait| {
-            G::Queues::map(wait, |wait| (Once(service.0.take()), wait))
+        let state = State::begin(guard, &mut service, (), &Now::lazy(), |service, _| {
+            Once(service.0.take())
         });
         Self::new(AtResponse, state)
     }

@@ -209,21 +209,21 @@ impl Flag for No {
     note = "derive `Clone` for the service, or put `tower::buffer` around it"
 )]
 pub trait Spare<S>: Flag {
-    /// The ready service together with the wait.
-    fn spare<W>(service: &mut S, wait: Self::If<W>) -> Self::If<(S, W)>;
+    /// The ready service. There is a wait, so there is a way.
+    fn spare<W>(service: &mut S, wait: &Self::If<W>) -> S;
 }
 
 impl<S: Clone> Spare<S> for Yes {
-    fn spare<W>(service: &mut S, wait: W) -> (S, W) {
+    fn spare<W>(service: &mut S, _: &W) -> S {
         // The clone has not been polled ready, so the original is the one to take along.
         let spare = service.clone();
-        (mem::replace(service, spare), wait)
+        mem::replace(service, spare)
     }
 }
 
 impl<S> Spare<S> for No {
-    fn spare<W>(_: &mut S, wait: Never) -> Never {
-        match wait {}
+    fn spare<W>(_: &mut S, wait: &Never) -> S {
+        match *wait {}
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
@@ -158,7 +158,6 @@ pub(super) enum State<S: Service<R>, R, G: Policy> {
 }
 
 type WaitOf<G> = <<G as Policy>::Queues as Flag>::If<<G as Policy>::Wait>;
-type SpareOf<S, G> = <<G as Policy>::Queues as Flag>::If<(S, <G as Policy>::Wait)>;
 
 impl<S: Service<R>, R, G: Admit<R> + Clone> State<S, R, G> {
     /// `spare` gets hold of the ready service, should the call have to wait.
@@ -168,16 +167,23 @@ impl<S: Service<R>, R, G: Admit<R> + Clone> State<S, R, G> {
         service: &mut S,
         request: R,
         now: &Now,
-        spare: impl FnOnce(&mut S, WaitOf<G>) -> SpareOf<S, G>,
+        spare: impl FnOnce(&mut S, &WaitOf<G>) -> S,
     ) -> Self {
         match guard.admit(now, &request) {
             Admission::Granted(ticket) => Self::start(guard, ticket, service, request),
             Admission::Refused(no) => Self::Refused(Some(no)),
             Admission::Wait(wait) => {
-                let spare = spare(service, wait);
-                Self::Waiting(G::Queues::map(spare, |(service, wait)| Waiting {
+                let mut turn = Turn {
+                    guard,
+                    wait: Some(wait),
+                };
+                let wait = turn.wait.as_ref().expect("it is there a line above");
+                let service = spare(service, wait);
+                let guard = guard.clone();
+                let wait = turn.wait.take().expect("nobody else takes it");
+                Self::Waiting(G::Queues::map(wait, |wait| Waiting {
                     wait,
-                    guard: guard.clone(),
+                    guard,
                     service,
                     request: Some(request),
                 }))
@@ -234,6 +240,22 @@ impl<S: Service<R>, R, G: Policy, M> fmt::Debug for ResponseFuture<S, R, G, M> {
         f.debug_struct("ResponseFuture")
             .field("state", &state)
             .finish_non_exhaustive()
+    }
+}
+
+/// A turn in a queue while the call that will wait for it is put together. Cloning the service may
+/// panic, and then there will be none.
+struct Turn<'a, G: Policy> {
+    guard: &'a G,
+    wait: Option<WaitOf<G>>,
+}
+
+impl<G: Policy> Drop for Turn<'_, G> {
+    fn drop(&mut self) {
+        if let Some(wait) = self.wait.take() {
+            let wait = pin!(wait);
+            self.guard.leave(G::Queues::pin(wait));
+        }
     }
 }
 
