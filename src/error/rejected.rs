@@ -130,13 +130,13 @@ impl Rejected {
     }
 
     /// Notes, on the way out of a pair, which of the two refused.
-    pub(crate) const fn from_member(mut self, second: bool) -> Self {
+    pub(crate) const fn said_by(mut self, second: bool) -> Self {
         self.member = (self.member << 1) | second as u8;
         self
     }
 
     /// On the way back in: which of the two refused, and the refusal as that one gave it.
-    pub(crate) const fn into_member(mut self) -> (bool, Self) {
+    pub(crate) const fn by_whom(mut self) -> (bool, Self) {
         let second = self.member & 1 == 1;
         self.member >>= 1;
         (second, self)

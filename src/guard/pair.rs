@@ -47,12 +47,12 @@ impl<A: Policy, B: Policy> Policy for (A, B) {
     type Settles = <A::Settles as Flag>::Or<B::Settles>;
 
     fn check(&self, now: &Now) -> Option<Rejected> {
-        let first = self.0.check(now).map(|no| no.from_member(false));
-        first.or_else(|| self.1.check(now).map(|no| no.from_member(true)))
+        let first = self.0.check(now).map(|no| no.said_by(false));
+        first.or_else(|| self.1.check(now).map(|no| no.said_by(true)))
     }
 
     fn refuse(&self, rejected: Rejected, now: &Now) -> Rejected {
-        let (second, rejected) = rejected.into_member();
+        let (second, rejected) = rejected.by_whom();
         if second {
             self.1.refuse(rejected, now)
         } else {

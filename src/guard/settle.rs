@@ -8,12 +8,15 @@ use crate::{
     sys::Now,
 };
 
+/// A ticket and the way back to its policies, if any of them asks for it.
+type Held<G> = <<G as Policy>::Settles as Flag>::If<(G, <G as Policy>::Ticket)>;
+
 /// A call that has started and must end: holds the ticket and the way back to its policies.
 ///
 /// Dropped, it reports [`Outcome::Abandoned`]. It can move out of the guarded future into the
 /// response, so that the call ends with a body: see [`Ending`].
 pub struct Settlement<G: Policy> {
-    held: Option<<G::Settles as Flag>::If<(G, G::Ticket)>>,
+    held: Option<Held<G>>,
 }
 
 impl<G: Policy> Settlement<G> {
@@ -77,7 +80,7 @@ impl<G: Policy> Settlement<G> {
     }
 
     #[inline]
-    fn release(held: <G::Settles as Flag>::If<(G, G::Ticket)>, outcome: Outcome) {
+    fn release(held: Held<G>, outcome: Outcome) {
         let (guard, ticket) = G::Settles::get(held);
         guard.settle(ticket, outcome, &Now::lazy());
     }

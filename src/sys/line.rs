@@ -19,6 +19,7 @@ impl<T> Deref for Line<T> {
 /// A small number that tells threads apart, for spreading writes; threads share it by turns.
 #[cfg(not(buttress_loom))]
 #[inline]
+#[allow(clippy::disallowed_types, reason = "this is the door")]
 pub(crate) fn lane() -> usize {
     use std::{
         cell::Cell,
@@ -31,7 +32,6 @@ pub(crate) fn lane() -> usize {
 
     #[cold]
     fn assign() -> usize {
-        #[allow(clippy::disallowed_types, reason = "this is the door")]
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let lane = NEXT.fetch_add(1, Ordering::Relaxed) % (1 << 16);
         LANE.set(lane);

@@ -13,7 +13,7 @@ pub(crate) struct TimeWindow {
     piece: u64,
     /// The number of the running piece.
     running: u64,
-    pieces: [Counts; PIECES as usize],
+    pieces: Box<[Counts; PIECES as usize]>,
     sum: Counts,
 }
 
@@ -23,7 +23,7 @@ impl TimeWindow {
         Self {
             piece: piece_of(span),
             running: 0,
-            pieces: [Counts::default(); PIECES as usize],
+            pieces: Box::default(),
             sum: Counts::default(),
         }
     }
@@ -33,7 +33,7 @@ impl TimeWindow {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.pieces = [Counts::default(); PIECES as usize];
+        self.pieces.fill(Counts::default());
         self.sum = Counts::default();
     }
 
