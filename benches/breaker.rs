@@ -161,6 +161,20 @@ fn ratios() {
             let ns = median(of_case);
             println!("  {name:<22} {ns:7.1} ns  {:5.2} x the floor", ns / floor);
         }
+        let [count, time, clock] = [2, 3, times.len() - 1].map(|case| median(&times[case]));
+        let bar = |what: &str, ns: f64, allowed: f64| {
+            let verdict = if ns <= allowed { "met" } else { "MISSED" };
+            println!("  bar: {what} {ns:.1} ns, allowed {allowed:.1}: {verdict}");
+        };
+        bar("count window, 1.5 x the floor:", count, 1.5 * floor);
+        match threads {
+            1 => bar(
+                "time window, 1.5 x the floor + its clock reading:",
+                time,
+                1.5 * floor + clock,
+            ),
+            _ => bar("time window, the floor:", time, floor),
+        }
     }
 }
 
