@@ -38,10 +38,12 @@
 //! `model.rs` puts this before a model checker.
 
 use super::{
+    change::Change,
     config::Config,
     orders::{Order, View},
-    state::{Change, Machine},
-    ticket::{Entry, GENERATION_BITS, Refusal, Role, Ticket, UNTIMED},
+    state::Machine,
+    ticket::{Entry, Refusal, Role, Ticket, UNTIMED},
+    words::{Door, Head, PENDING, Published, Tally},
 };
 use crate::{
     classify::Outcome,
@@ -251,7 +253,7 @@ impl Gate {
         let counted = if changes_nothing {
             on_time
         } else {
-            self.locked(tell, |machine| machine.settle(ticket, outcome, now()))
+            self.locked(tell, |machine| machine.settle(ticket, outcome, now))
         };
         if !counted {
             self.counters.late.fetch_add(1, Ordering::Relaxed);
@@ -350,147 +352,5 @@ impl Gate {
         public
             .advance_due
             .store(published.advance_due, Ordering::Release);
-    }
-}
-
-/// What calls see without asking the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Published {
-    pub(crate) door: Door,
-    /// The breaker is disabled: refusals are only counted.
-    pub(crate) observed: bool,
-    /// The lower bits of the generation.
-    pub(crate) generation: u32,
-    /// Until when a door that is open or full refuses for certain; else 0.
-    pub(crate) until: u64,
-    /// From when on the window has to move before anything is recorded.
-    pub(crate) advance_due: u64,
-    /// The age from which on a call is slow.
-    pub(crate) slow_after: u64,
-}
-
-/// A door for calls. As with the breaker itself, open means that nobody gets through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Door {
-    /// All may pass.
-    Closed,
-    /// Nobody may, before `until`.
-    Open,
-    /// Half-open, and all probes taken; none of them can hang before `until`.
-    Full,
-    /// Nobody may, before another order.
-    Forced,
-    /// It depends: ask the machine.
-    Ask,
-}
-
-/// From the lowest bit: 28 of the generation, 1 timed, 1 observed, 3 of the door.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Head(u64);
-
-/// Calls are timed from their start.
-const TIMED: u64 = 1 << GENERATION_BITS;
-const OBSERVED: u64 = TIMED << 1;
-const DOOR_SHIFT: u32 = GENERATION_BITS + 2;
-
-impl Head {
-    fn of(published: &Published) -> Self {
-        let door = (published.door as u64) << DOOR_SHIFT;
-        let observed = if published.observed { OBSERVED } else { 0 };
-        let timed = if published.slow_after == u64::MAX {
-            0
-        } else {
-            TIMED
-        };
-        Self(door | observed | timed | u64::from(published.generation))
-    }
-
-    #[inline]
-    const fn generation(self) -> u32 {
-        self.0 as u32 & (TIMED as u32 - 1)
-    }
-
-    #[inline]
-    const fn is_timed(self) -> bool {
-        self.0 & TIMED != 0
-    }
-
-    #[inline]
-    const fn is_observed(self) -> bool {
-        self.0 & OBSERVED != 0
-    }
-
-    /// The usual case, told from all others by one comparison.
-    #[inline]
-    const fn is_closed(self) -> bool {
-        self.0 < 1 << DOOR_SHIFT
-    }
-
-    #[inline]
-    const fn door(self) -> Door {
-        match self.0 >> DOOR_SHIFT {
-            0 => Door::Closed,
-            1 => Door::Open,
-            2 => Door::Full,
-            3 => Door::Forced,
-            _ => Door::Ask,
-        }
-    }
-}
-
-/// From the lowest bit: 32 of pending successes, 28 of their generation, 1 for a time window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Tally(u64);
-
-const PENDING: u64 = u32::MAX as u64;
-
-impl Tally {
-    /// The mark of a time window, in the upper half.
-    const CLOCKED: u64 = 1 << GENERATION_BITS;
-
-    fn empty(published: &Published) -> Self {
-        let clocked = if published.advance_due == u64::MAX {
-            0
-        } else {
-            Self::CLOCKED
-        };
-        Self((clocked | u64::from(published.generation)) << 32)
-    }
-
-    /// Adds one if the upper half still is `era` and `holds`; false if not.
-    #[inline]
-    fn count(tally: &AtomicU64, mut present: Self, era: u64, holds: impl Fn() -> bool) -> bool {
-        loop {
-            // A full tally would carry into the era, and so is told from the right one, too. (It
-            // cannot become the right one: no ticket is of a later generation than the tally.)
-            let next = present.0.wrapping_add(1);
-            if next >> 32 != era || !holds() {
-                return false;
-            }
-            let swap =
-                tally.compare_exchange_weak(present.0, next, Ordering::AcqRel, Ordering::Acquire);
-            match swap {
-                Ok(_) => return true,
-                Err(other) => present = Self(other),
-            }
-        }
-    }
-
-    #[inline]
-    const fn is_clocked(self) -> bool {
-        self.0 >> 32 & Self::CLOCKED != 0
-    }
-
-    /// The generation and the kind of window.
-    const fn era(self) -> u64 {
-        self.0 >> 32
-    }
-
-    const fn pending(self) -> u64 {
-        self.0 & PENDING
-    }
-
-    const fn generation(self) -> u32 {
-        (self.0 >> 32) as u32 & (Self::CLOCKED as u32 - 1)
     }
 }

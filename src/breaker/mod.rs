@@ -1,6 +1,7 @@
 #![doc = include_str!("breaker.md")]
 
 mod builder;
+mod change;
 mod config;
 mod gate;
 pub(crate) mod handle;
@@ -10,6 +11,7 @@ mod snapshot;
 mod state;
 mod ticket;
 mod trial;
+mod words;
 
 #[cfg(all(test, buttress_loom))]
 mod model;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     config::{Config, nanos},
-    gate::{Door, Published},
     state::{Growth, Machine, Mode, Phase},
+    words::{Door, Published},
 };
 use crate::{
     telemetry::{EventKind, State},

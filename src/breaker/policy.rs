@@ -10,11 +10,12 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
+    change::Change,
     config::Config,
     gate::Gate,
     orders::Order,
     snapshot::{Probes, Snapshot},
-    state::{Change, Machine},
+    state::Machine,
     ticket::{Entry, Refusal, Role, Ticket},
 };
 use crate::{

@@ -4,6 +4,7 @@
 //! `now`, so a hung probe is noticed by whoever comes along.
 
 use super::{
+    change::Change,
     config::{Config, nanos},
     ticket::{Entry, GENERATION_BITS, Refusal, Role, Ticket, UNTIMED},
     trial::{Ramp, Trial, Verdict},
@@ -12,7 +13,7 @@ use crate::{
     classify::Outcome,
     error::Reason,
     sys::Rng,
-    telemetry::{EventKind, State, Trip},
+    telemetry::{EventKind, Trip},
     window::{Counts, Mark, Window},
 };
 
@@ -33,7 +34,7 @@ pub(crate) struct Machine {
     pub(super) rng: Rng,
     /// What has happened and not been told yet.
     pub(super) changes: Vec<Change>,
-    told: u64,
+    pub(super) told: u64,
     pub(super) metered: bool,
 }
 
@@ -59,19 +60,6 @@ pub(super) struct Growth {
     pub(super) openings: u32,
     /// The last wait.
     pub(super) planned: u64,
-}
-
-/// Something that happened, with all that is told about it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Change {
-    pub(crate) kind: EventKind,
-    pub(crate) seq: u64,
-    pub(crate) at: u64,
-    pub(crate) generation: u64,
-    pub(crate) from: State,
-    pub(crate) to: State,
-    /// Whether the metrics know of the state before.
-    pub(crate) metered: bool,
 }
 
 impl Machine {
@@ -198,8 +186,17 @@ impl Machine {
     }
 
     /// A call ended. Says whether it still counted: a late one changes nothing.
-    pub(crate) fn settle(&mut self, ticket: Ticket, outcome: Outcome, now: u64) -> bool {
-        let now = self.catch_up(now);
+    ///
+    /// The time is asked only where something depends on it.
+    pub(crate) fn settle(
+        &mut self,
+        ticket: Ticket,
+        outcome: Outcome,
+        now: impl Fn() -> u64,
+    ) -> bool {
+        if self.moves_with_time() || ticket.started != UNTIMED {
+            self.catch_up(now());
+        }
         if ticket.role() == Role::UNJUDGED {
             return true;
         }
@@ -207,38 +204,36 @@ impl Machine {
             return false;
         }
         let slow = ticket.started != UNTIMED
-            && now.saturating_sub(ticket.started) > self.config.slow_after();
-        let mark = match outcome {
-            Outcome::Success => Some(Mark {
-                failed: false,
-                slow,
-            }),
-            Outcome::Failure => Some(Mark { failed: true, slow }),
+            && self.latest.saturating_sub(ticket.started) > self.config.slow_after();
+        let mark = Mark {
+            failed: outcome == Outcome::Failure,
+            slow,
+        };
+        let counts = match outcome {
+            Outcome::Success | Outcome::Failure => true,
             // Callers who lose patience must not hide a hang.
-            Outcome::Abandoned if slow => Some(Mark {
-                failed: false,
-                slow: true,
-            }),
-            Outcome::Abandoned | Outcome::Ignored => None,
+            Outcome::Abandoned => slow,
+            Outcome::Ignored => false,
         };
         match &mut self.phase {
-            Phase::Closed { ramp, .. } => {
-                let Some(mark) = mark else { return true };
-                self.window.record(mark);
+            Phase::Closed { ramp, .. } if counts => {
                 if let (Some(ramp), true) = (ramp, mark.failed) {
-                    ramp.set_back(now);
+                    ramp.set_back(self.latest);
                 }
-                if mark.failed || mark.slow {
-                    self.judge();
+                self.window.record(mark);
+                if let (Some(trip), true) = (self.trip(), mark.failed || mark.slow) {
+                    self.catch_up(now());
+                    self.open(trip, self.window.counts());
                 }
                 true
             }
+            Phase::Closed { .. } => true,
             Phase::HalfOpen(trial) => {
                 // A hung probe has been judged already.
                 if !trial.end(ticket.role().0) {
                     return false;
                 }
-                if let Some(mark) = mark {
+                if counts {
                     trial.judge(mark);
                 }
                 let verdict = trial.verdict(&self.config);
@@ -249,17 +244,27 @@ impl Machine {
         }
     }
 
-    /// Both ratios, after every failed or slow call.
-    fn judge(&mut self) {
+    /// Whether time alone changes what a settlement finds.
+    fn moves_with_time(&self) -> bool {
+        match &self.phase {
+            Phase::Closed { ramp: None, .. } => self.window.advance_due() != u64::MAX,
+            _ => true,
+        }
+    }
+
+    /// The threshold that the window reaches, if any: both ratios, after every failed or slow call.
+    fn trip(&self) -> Option<Trip> {
         let counts = self.window.counts();
         if self.mode == Mode::ForcedClosed || counts.calls < u64::from(self.config.min_calls) {
-            return;
+            return None;
         }
         let slow_counts = self.config.slow_call_duration.is_some();
         if counts.failure_ratio() >= self.config.failure_ratio {
-            self.open(Trip::FailureRatio, counts);
+            Some(Trip::FailureRatio)
         } else if slow_counts && counts.slow_ratio() >= self.config.slow_call_ratio {
-            self.open(Trip::SlowRatio, counts);
+            Some(Trip::SlowRatio)
+        } else {
+            None
         }
     }
 
@@ -347,39 +352,5 @@ impl Machine {
 
     pub(super) fn short_generation(&self) -> u32 {
         (self.generation & ((1 << GENERATION_BITS) - 1)) as u32
-    }
-
-    /// The state that is shown: an order covers what the machine does beneath it.
-    pub(super) fn shown(&self) -> State {
-        match (self.mode, &self.phase) {
-            (Mode::ForcedOpen, _) => State::ForcedOpen,
-            (Mode::ForcedClosed, _) => State::ForcedClosed,
-            (Mode::Disabled, _) => State::Disabled,
-            (Mode::Auto, Phase::Closed { .. }) => State::Closed,
-            (Mode::Auto, Phase::Open { .. }) => State::Open,
-            (Mode::Auto, Phase::HalfOpen(_)) => State::HalfOpen,
-        }
-    }
-
-    pub(super) fn tell(&mut self, kind: EventKind, from: State) {
-        let to = self.shown();
-        if from != to {
-            self.since = self.latest;
-        }
-        self.told += 1;
-        self.changes.push(Change {
-            kind,
-            seq: self.told,
-            at: self.latest,
-            generation: self.generation,
-            from,
-            to,
-            metered: self.metered,
-        });
-    }
-
-    /// What has happened since this was last asked.
-    pub(super) fn take_changes(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.changes)
     }
 }
