@@ -54,7 +54,7 @@ impl Outcome {
     message = "`{Self}` cannot judge a `Result<&{T}, &{E}>`",
     label = "not a classifier for this service's responses and errors",
     note = "a classifier is a closure `|result: Result<&{T}, &{E}>| -> Outcome`, its parameter's type written out, or a type that implements `buttress::Classify<{T}, {E}>`",
-    note = "`OnError`, the default, needs an error type that implements `buttress::Refusal`"
+    note = "`OnError`, the default, needs `impl buttress::Refusal for {E}` (three lines); over somebody else's error put `.layer(buttress::Adapt)` innermost"
 )]
 pub trait Classify<T, E> {
     /// What this result says about the dependency.

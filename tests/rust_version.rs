@@ -33,7 +33,10 @@ fn every_dependency_builds_with_the_compiler_that_is_promised() {
 
     // From the library along what is linked or run to build it, the model checker's cfg aside.
     let counts = |kind: &Value| {
-        kind["kind"] != "dev" && kind["target"].as_str().is_none_or(|on| !on.contains("loom"))
+        kind["kind"] != "dev"
+            && kind["target"]
+                .as_str()
+                .is_none_or(|on| !on.contains("loom"))
     };
     let mut open = vec![text(&metadata["resolve"]["root"])];
     let mut seen = BTreeSet::new();

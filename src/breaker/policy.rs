@@ -137,13 +137,14 @@ impl Breaker {
 
     #[inline(never)]
     fn settle_at_the_door(&self, ticket: Ticket, outcome: Outcome, now: &Now) {
+        // First, since what is told of the settlement goes to the metrics that this registers.
+        self.meter.settled(outcome, || self.register());
         self.gate.settle(
             ticket,
             outcome,
             || self.nanos(now),
             |changes| self.tell(changes),
         );
-        self.meter.settled(outcome, || self.register());
     }
 
     fn rejected_as(&self, refusal: Refusal) -> Rejected {
@@ -235,6 +236,7 @@ impl<R: ?Sized> Admit<R> for Breaker {
         &self,
         wait: Pin<&mut Never>,
         _: &R,
+        _: &Now,
         _: &mut Context<'_>,
     ) -> Poll<Result<Ticket, Rejected>> {
         match *wait {}

@@ -131,6 +131,7 @@ impl Rejected {
 
     /// Notes, on the way out of a pair, which of the two refused.
     pub(crate) const fn said_by(mut self, second: bool) -> Self {
+        debug_assert!(self.member < 1 << 7, "pairs nest at most eight deep");
         self.member = (self.member << 1) | second as u8;
         self
     }

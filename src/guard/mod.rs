@@ -43,9 +43,6 @@
 //!             .load(Ordering::Relaxed)
 //!             .then(|| Rejected::new("doors", Reason::ForcedOpen))
 //!     }
-//!     fn refuse(&self, rejected: Rejected, _: &Now) -> Rejected {
-//!         rejected
-//!     }
 //!     fn cancel(&self, (): ()) {}
 //!     fn settle(&self, (): (), _: Outcome, _: &Now) {}
 //!     fn idle(&self, _: &Now) -> bool {
@@ -64,6 +61,7 @@
 //!         &self,
 //!         wait: Pin<&mut Never>,
 //!         _: &R,
+//!         _: &Now,
 //!         _: &mut Context<'_>,
 //!     ) -> Poll<Result<(), Rejected>> {
 //!         match *wait {}

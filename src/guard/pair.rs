@@ -76,8 +76,12 @@ impl<A: Policy, B: Policy> Policy for (A, B) {
     }
 
     fn settle(&self, (first, second): Self::Ticket, outcome: Outcome, now: &Now) {
-        self.0.settle(first, outcome, now);
-        self.1.settle(second, outcome, now);
+        if A::Settles::IS {
+            self.0.settle(first, outcome, now);
+        }
+        if B::Settles::IS {
+            self.1.settle(second, outcome, now);
+        }
     }
 
     fn idle(&self, now: &Now) -> bool {
@@ -157,20 +161,21 @@ impl<R: ?Sized, A: Admit<R>, B: Admit<R>> Admit<R> for (A, B) {
         &self,
         mut wait: Pin<&mut Self::Wait>,
         request: &R,
+        now: &Now,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Self::Ticket, Rejected>> {
         loop {
             let next = match wait.as_mut().project() {
                 Waiting::First(first) => {
-                    let first = ready!(self.0.poll_wait(first, request, cx))?;
-                    match self.admit_second(first, &Now::lazy(), request) {
+                    let first = ready!(self.0.poll_wait(first, request, now, cx))?;
+                    match self.admit_second(first, now, request) {
                         Step::Granted(first, second) => return Poll::Ready(Ok((first, second))),
                         Step::Refused(no) => return Poll::Ready(Err(no)),
                         Step::Wait(second) => B::Queues::get(second),
                     }
                 }
                 Waiting::Second { kept, wait: second } => {
-                    let second = match ready!(self.1.poll_wait(second, request, cx)) {
+                    let second = match ready!(self.1.poll_wait(second, request, now, cx)) {
                         Ok(second) => second,
                         Err(no) => {
                             self.give_back(kept);
@@ -179,7 +184,7 @@ impl<R: ?Sized, A: Admit<R>, B: Admit<R>> Admit<R> for (A, B) {
                     };
                     let first = match kept.take() {
                         Some(first) => Admission::Granted(A::Queues::get(first)),
-                        None => self.0.admit(&Now::lazy(), request),
+                        None => self.0.admit(now, request),
                     };
                     match first {
                         Admission::Granted(first) => return Poll::Ready(Ok((first, second))),

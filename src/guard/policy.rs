@@ -24,7 +24,8 @@ pub trait Policy {
     type Queues: Flag;
 
     /// Whether a ticket needs something at the end: [`Yes`] or [`No`]. With `No` a guarded call
-    /// carries nothing at all and no result is judged.
+    /// carries nothing at all and no result is judged; in a pair with one that settles, the ticket goes
+    /// along and is dropped.
     type Settles: Flag;
 
     /// Would a call be refused for certain? Has no effect. Asked when the service is polled ready,
@@ -33,7 +34,10 @@ pub trait Policy {
 
     /// A call is turned away on the strength of [`check`](Self::check), without being admitted.
     /// Counts it, and brings the answer up to date.
-    fn refuse(&self, rejected: Rejected, now: &Now) -> Rejected;
+    fn refuse(&self, rejected: Rejected, now: &Now) -> Rejected {
+        let _ = now;
+        rejected
+    }
 
     /// The call stopped waiting (it was dropped): give up its turn. The wait is dropped right after,
     /// so a wait that cleans up in its own `Drop` needs nothing here.
@@ -41,7 +45,9 @@ pub trait Policy {
         let _ = wait;
     }
 
-    /// The call never started: take the ticket back as if it had not been given.
+    /// The call never started: take the ticket back as if it had not been given, what was counted when
+    /// it was included. (A first of a pair, made to give its ticket back while the second waits, is
+    /// asked to admit the same call again.)
     fn cancel(&self, ticket: Self::Ticket);
 
     /// The call ended. Never asked of a ticket twice.
@@ -54,7 +60,8 @@ pub trait Policy {
 /// The part of a policy that looks at the request. A policy that does not look implements it for
 /// every `R`.
 pub trait Admit<R: ?Sized>: Policy {
-    /// May this call start? Asked once for each call.
+    /// May this call start? Asked when the call arrives, and again only after a
+    /// [`cancel`](Policy::cancel).
     fn admit(&self, now: &Now, request: &R) -> Admission<Self>;
 
     /// Has the wait ended? Polled until it answers; an error ends the call.
@@ -64,6 +71,7 @@ pub trait Admit<R: ?Sized>: Policy {
         &self,
         wait: Pin<&mut Self::Wait>,
         request: &R,
+        now: &Now,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Self::Ticket, Rejected>>;
 }
@@ -101,6 +109,9 @@ pub trait Flag: sealed::Sealed {
     /// Yes if either is.
     type Or<O: Flag>: Flag;
 
+    /// Whether it is yes.
+    const IS: bool;
+
     /// A value is made only if yes.
     fn put<T>(value: impl FnOnce() -> T) -> Option<Self::If<T>>;
 
@@ -134,6 +145,7 @@ pub enum No {}
 impl Flag for Yes {
     type If<T> = T;
     type Or<O: Flag> = Self;
+    const IS: bool = true;
 
     #[inline]
     fn put<T>(value: impl FnOnce() -> T) -> Option<T> {
@@ -170,6 +182,7 @@ impl Flag for Yes {
 impl Flag for No {
     type If<T> = Never;
     type Or<O: Flag> = O;
+    const IS: bool = false;
 
     #[inline]
     fn put<T>(_: impl FnOnce() -> T) -> Option<Never> {
@@ -213,6 +226,7 @@ pub trait Spare<S>: Flag {
     fn spare<W>(service: &mut S, wait: &Self::If<W>) -> S;
 }
 
+#[diagnostic::do_not_recommend]
 impl<S: Clone> Spare<S> for Yes {
     fn spare<W>(service: &mut S, _: &W) -> S {
         // The clone has not been polled ready, so the original is the one to take along.

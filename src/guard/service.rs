@@ -275,7 +275,7 @@ impl<S: Service<R>, R, G: Admit<R> + Clone> Waiting<S, R, G> {
     fn poll_start(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<State<S, R, G>> {
         let this = self.project();
         let request = this.request.as_ref().expect("polled after it answered");
-        let turn = ready!(this.guard.poll_wait(this.wait, request, cx));
+        let turn = ready!(this.guard.poll_wait(this.wait, request, &Now::lazy(), cx));
         let request = this.request.take().expect("it is there a line above");
         Poll::Ready(match turn {
             Ok(ticket) => State::start(this.guard, ticket, this.service, request),

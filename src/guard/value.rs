@@ -222,8 +222,9 @@ impl<R: ?Sized, P: Admit<R>, C> Admit<R> for Guard<P, C> {
         &self,
         wait: Pin<&mut Self::Wait>,
         request: &R,
+        now: &Now,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Self::Ticket, Rejected>> {
-        self.policy().poll_wait(wait, request, cx)
+        self.policy().poll_wait(wait, request, now, cx)
     }
 }

@@ -12,4 +12,4 @@ pub use clock::Now;
 pub(crate) use clock::nanos_between;
 pub(crate) use line::{Line, lane};
 pub(crate) use random::Rng;
-pub(crate) use sync::{Arc, AtomicU64, Mutex, Ordering, Registry, Weak};
+pub(crate) use sync::{Arc, AtomicU64, Mutex, OnceLock, Ordering, Registry, Weak};

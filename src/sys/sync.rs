@@ -3,7 +3,7 @@
 //! (A cfg of the crate's own: a bare `--cfg loom` switches off parts of tokio.)
 #![allow(clippy::disallowed_types, reason = "this is the door")]
 
-pub(crate) use std::sync::{Arc, Weak};
+pub(crate) use std::sync::{Arc, OnceLock, Weak};
 
 #[cfg(not(buttress_loom))]
 pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,10 +41,6 @@ impl<T> Mutex<T> {
 pub(crate) struct Registry<T>(parking_lot::Mutex<T>);
 
 impl<T> Registry<T> {
-    pub(crate) const fn new(value: T) -> Self {
-        Self(parking_lot::Mutex::new(value))
-    }
-
     pub(crate) fn lock(&self) -> parking_lot::MutexGuard<'_, T> {
         self.0.lock()
     }

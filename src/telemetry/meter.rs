@@ -1,11 +1,9 @@
 //! Metrics, through the `metrics` facade.
 
-use std::sync::OnceLock;
-
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 
 use super::{event::State, names};
-use crate::{classify::Outcome, error::Reason};
+use crate::{classify::Outcome, error::Reason, sys::OnceLock};
 
 /// The metrics of a circuit breaker. The handles are registered when the first call ends or is
 /// refused; `register` is asked for the state then, once.

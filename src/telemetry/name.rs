@@ -1,14 +1,13 @@
 use std::collections::HashSet;
 
-use crate::sys::Registry;
+use crate::sys::{OnceLock, Registry};
 
 /// The name as a string that lives for ever, the same one for equal names: policies may come and go,
 /// memory grows only with the number of different names.
 pub(crate) fn intern(name: &str) -> &'static str {
-    static NAMES: Registry<Option<HashSet<&'static str>>> = Registry::new(None);
+    static NAMES: OnceLock<Registry<HashSet<&'static str>>> = OnceLock::new();
 
-    let mut names = NAMES.lock();
-    let names = names.get_or_insert_default();
+    let mut names = NAMES.get_or_init(Registry::default).lock();
     if let Some(known) = names.get(name) {
         return known;
     }

@@ -1,4 +1,4 @@
-use super::{Counts, Mark};
+use super::counts::{Counts, Mark};
 
 /// The last N calls, exactly: two bits a call in a ring.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-use super::{Counts, Mark};
+use super::counts::{Counts, Mark};
 
 /// How many pieces a span is cut into.
 const PIECES: u64 = 10;
