@@ -1,0 +1,133 @@
+//! The same figures as one document for machines.
+
+use serde_json::{Value, json};
+
+use crate::fault::{ENDS, HEALS, STRIKES, SWITCHED_OFF, SWITCHED_ON};
+use crate::figures::{CELL, Figures, Share};
+use crate::load::{LISTS_PER_SECOND, PAGES_PER_SECOND};
+use crate::run::Run;
+use crate::shop::{
+    CLIENT_TIMEOUT, MIN_CALLS, OPEN_FOR, PROBES, RAMP, RATIO, SLOTS, SLOW_CALL, WINDOW,
+};
+use crate::story::{Change, Span};
+use crate::verdict::{Bar, Rule, Unit, Verdict};
+
+pub fn document(runs: &[Run], worst: Verdict) -> Value {
+    json!({
+        "storefront": {
+            "clock": {
+                "strikes_s": STRIKES.as_secs_f64(),
+                "heals_s": HEALS.as_secs_f64(),
+                "ends_s": ENDS.as_secs_f64(),
+                "c_switched_off_s": SWITCHED_OFF.as_secs_f64(),
+                "c_switched_on_s": SWITCHED_ON.as_secs_f64(),
+            },
+            "client_timeout_s": CLIENT_TIMEOUT.as_secs_f64(),
+            "slots": SLOTS,
+            "lists_per_s": LISTS_PER_SECOND,
+            "pages_per_s": PAGES_PER_SECOND,
+            "breaker": {
+                "count_window": WINDOW,
+                "failure_ratio": RATIO,
+                "min_calls": MIN_CALLS,
+                "slow_call_duration_s": SLOW_CALL.as_secs_f64(),
+                "slow_call_ratio": RATIO,
+                "open_for_s": OPEN_FOR.as_secs_f64(),
+                "probes": PROBES,
+                "ramp_s": RAMP.as_secs_f64(),
+            },
+        },
+        "runs": runs.iter().map(run).collect::<Vec<_>>(),
+        "verdict": worst.name(),
+        "exit": worst.exit_code(),
+    })
+}
+
+fn run(run: &Run) -> Value {
+    let [a, b, c] = run.figures.each_ref().map(figures);
+    json!({
+        "fault": run.fault.name(),
+        "says": run.fault.says(),
+        "seed": run.seed,
+        "cores": run.cores,
+        "down_s": run.fault.down().as_secs_f64(),
+        "copies": { "A": a, "B": b, "C": c },
+        "breaker_b": run.spans.iter().map(span).collect::<Vec<_>>(),
+        "b_hurt_s": run.hurt.as_secs_f64(),
+        "b_lost_before_opening": run.lost_before,
+        "latest_request_ms": run.latest.as_secs_f64() * 1_000.0,
+        "unanswered_requests": run.silent,
+        "bars": run.bars.iter().map(bar).collect::<Vec<_>>(),
+        "verdict": run.verdict.name(),
+        "exit": run.verdict.exit_code(),
+    })
+}
+
+fn figures(figures: &Figures) -> Value {
+    let ms = |time: Option<std::time::Duration>| time.map(|time| time.as_secs_f64() * 1_000.0);
+    json!({
+        "during": {
+            "lists": share(&figures.lists),
+            "lists_while_c_was_off": share(&figures.lists_while_off),
+            "list_p50_ms": ms(figures.list_p50),
+            "list_p99_ms": ms(figures.list_p99),
+            "no_slot": share(&figures.no_slot),
+            "pages": share(&figures.pages),
+            "page_median_no_ms": ms(figures.time_to_no),
+            "reached_member": figures.reached,
+        },
+        "after": {
+            "lists": share(&figures.lists_healed),
+            "pages": share(&figures.pages_healed),
+        },
+        "strip": {
+            "cell_s": CELL.as_secs_f64(),
+            "lists": figures.strip.iter().map(|lists| lists.ratio()).collect::<Vec<_>>(),
+        },
+    })
+}
+
+fn share(share: &Share) -> Value {
+    json!({ "part": share.part, "of": share.of, "ratio": share.ratio() })
+}
+
+fn span(span: &Span) -> Value {
+    let came_to = match span.came_to {
+        Change::Opened => "opened",
+        Change::HalfOpened => "half_open",
+        Change::Reopened => "reopened",
+        Change::Closed => "closed",
+    };
+    json!({
+        "from_s": span.from.as_secs_f64(),
+        "came_to": came_to,
+        "at_s": span.at.as_secs_f64(),
+        "calls": span.judged.calls,
+        "failed": span.judged.failed,
+        "slow": span.judged.slow,
+        "reached_member": span.reached,
+        "allowed": span.allowed,
+    })
+}
+
+fn bar(bar: &Bar) -> Value {
+    let (rule, limit) = match bar.rule {
+        Rule::AtLeast(limit) => ("at least", limit),
+        Rule::AtMost(limit) => ("at most", limit),
+        Rule::Below(limit) => ("below", limit),
+    };
+    let unit = match bar.unit {
+        Unit::Share => "ratio",
+        Unit::Count => "count",
+        Unit::Seconds => "s",
+    };
+    json!({
+        "name": bar.name,
+        "measured": bar.measured,
+        "rule": rule,
+        "limit": limit,
+        "unit": unit,
+        "control": bar.control,
+        "met": bar.met(),
+    })
+}

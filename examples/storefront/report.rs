@@ -1,0 +1,149 @@
+//! The screen of one run: what is compared, how it went, and (in `account.rs`) what it comes to.
+
+use std::env;
+use std::io::{IsTerminal, stdout};
+use std::time::Duration;
+
+use crate::account;
+use crate::fault::{ENDS, HEALS, STRIKES, SWITCHED_OFF, SWITCHED_ON};
+use crate::figures::{CELL, Figures, Share};
+use crate::load::{LISTS_PER_SECOND, PAGES_PER_SECOND};
+use crate::run::Run;
+use crate::shop::{CLIENT_TIMEOUT, SLOTS};
+use crate::shop::{MIN_CALLS, OPEN_FOR, PROBES, RAMP, RATIO, SLOW_CALL, WINDOW};
+use crate::text::{secs, thousands, wait, waits};
+
+pub fn screen(run: &Run) -> String {
+    let screen = [
+        head(run),
+        strips(run),
+        table(run),
+        account::story(&run.spans),
+        account::bars(&run.bars),
+        account::words(run),
+    ]
+    .join("\n\n");
+    if stdout().is_terminal() && env::var_os("NO_COLOR").is_none() {
+        coloured(&screen)
+    } else {
+        screen
+    }
+}
+
+/// What was answered in green, what was lost in red.
+fn coloured(screen: &str) -> String {
+    let mut out = String::new();
+    for part in screen.chars() {
+        match part {
+            '█' => out.push_str("\x1b[32m█\x1b[0m"),
+            '▓' | '▒' => out.push_str(&format!("\x1b[33m{part}\x1b[0m")),
+            '░' => out.push_str("\x1b[31m░\x1b[0m"),
+            _ => out.push(part),
+        }
+    }
+    out
+}
+
+fn head(run: &Run) -> String {
+    let (seed, cores) = (run.seed, run.cores);
+    let (fault, says) = (run.fault.name(), run.fault.says());
+    let (strikes, heals) = (secs(STRIKES), secs(HEALS));
+    let (off, on) = (secs(SWITCHED_OFF), secs(SWITCHED_ON));
+    let (timeout, slow) = (CLIENT_TIMEOUT.as_millis(), SLOW_CALL.as_millis());
+    let (open, ramp) = (secs(OPEN_FOR), secs(RAMP));
+    let ratio = RATIO * 100.0;
+    format!(
+        "\
+buttress storefront · fault: {fault} · seed {seed} · {cores} cores
+One shop, three copies, one clock. Every figure is measured in this run.
+From {strikes} to {heals} the member service {says}.
+Same code, same {timeout} ms client timeout, same {SLOTS} request slots. Only this differs:
+  A  no breaker    B  breaker    C  breaker switched off from {off} to {on}
+Load per shop: {LISTS_PER_SECOND}/s product list (never calls member), \
+{PAGES_PER_SECOND}/s member page (does)
+Breaker: {ratio} % of last {WINDOW} calls failed or slower than {slow} ms, min {MIN_CALLS}
+         open {open} · {PROBES} probes · then back to the full load over {ramp}"
+    )
+}
+
+fn strips(run: &Run) -> String {
+    const MARGIN: usize = 17;
+    let column = |at: Duration| MARGIN + (at.as_millis() / CELL.as_millis()) as usize;
+    let phases = [
+        (Duration::ZERO, "healthy"),
+        (STRIKES, run.fault.name()),
+        (HEALS, "healed"),
+    ];
+    let mut names = String::new();
+    for (at, name) in phases {
+        names = format!("{names:width$}{name}", width = column(at));
+    }
+    let mut times = String::new();
+    for at in [
+        Duration::ZERO,
+        STRIKES,
+        SWITCHED_OFF,
+        SWITCHED_ON,
+        HEALS,
+        ENDS,
+    ] {
+        times = format!("{times:width$}{}s", at.as_secs(), width = column(at));
+    }
+    let [a, b, c] = run
+        .figures
+        .each_ref()
+        .map(|copy| copy.strip.iter().map(cell).collect::<String>());
+    format!(
+        "\
+{names}
+{times}
+product list  A  {a}
+product list  B  {b}
+product list  C  {c}
+                 answered: █ >=99 %  ▓ >=90 %  ▒ >=50 %  ░ less  · none"
+    )
+}
+
+fn cell(lists: &Share) -> char {
+    match lists.ratio() {
+        0.99.. => '█',
+        0.90.. => '▓',
+        0.50.. => '▒',
+        ratio if ratio > 0.0 => '░',
+        _ => '·',
+    }
+}
+
+fn table(run: &Run) -> String {
+    let line = |label: &str, [a, b, c]: [String; 3]| format!("{label:35}{a:>14}{b:>14}{c:>14}");
+    let row = |label: &str, figure: &dyn Fn(&Figures) -> String| {
+        line(label, run.figures.each_ref().map(figure))
+    };
+    let during = format!("during the fault ({})", run.fault.name());
+    [
+        line(&during, ["A", "B", "C"].map(String::from)),
+        row("product list answered", &|copy| copy.lists.to_string()),
+        row("  of it while C's breaker was off", &|copy| {
+            copy.lists_while_off.to_string()
+        }),
+        row("product list p50 / p99", &|copy| {
+            waits(copy.list_p50, copy.list_p99)
+        }),
+        row("turned away, no slot free", &|copy| {
+            copy.no_slot.to_string()
+        }),
+        row("member page answered", &|copy| copy.pages.to_string()),
+        row("member page, median time to \"no\"", &|copy| {
+            wait(copy.time_to_no)
+        }),
+        row("calls that reached member", &|copy| thousands(copy.reached)),
+        "after it (open time and ramp included)".into(),
+        row("product list answered", &|copy| {
+            copy.lists_healed.to_string()
+        }),
+        row("member page answered", &|copy| {
+            copy.pages_healed.to_string()
+        }),
+    ]
+    .join("\n")
+}
