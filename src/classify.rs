@@ -48,6 +48,29 @@ impl Outcome {
 /// # Ok::<(), buttress::InvalidConfig>(())
 /// ```
 ///
+/// Most say what is special and leave the rest to [`OnError`]. And a closure that captures nothing is a
+/// `fn`, whose type has a name, for a struct's field:
+///
+/// ```
+/// use buttress::{CircuitBreaker, Classify, Error, OnError, Outcome};
+///
+/// type Judge = fn(Result<&u16, &Error<std::io::Error>>) -> Outcome;
+///
+/// struct Client {
+///     breaker: CircuitBreaker<Judge>,
+/// }
+///
+/// let judge: Judge = |result| match result {
+///     Ok(status) if *status >= 500 => Outcome::Failure,
+///     _ => OnError.classify(result),
+/// };
+/// let client = Client {
+///     breaker: CircuitBreaker::builder().classify(judge).build()?,
+/// };
+/// # let _ = client.breaker;
+/// # Ok::<(), buttress::InvalidConfig>(())
+/// ```
+///
 /// It runs outside every lock. When it panics, the call counts as [`Outcome::Abandoned`] and the
 /// panic travels on.
 #[diagnostic::on_unimplemented(

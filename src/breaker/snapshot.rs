@@ -35,7 +35,8 @@ pub struct Snapshot {
     pub rejected: u64,
     /// Calls that ran only because it was disabled, ever.
     pub would_have_rejected: u64,
-    /// Calls that ended in a later generation than they started in, ever. They changed nothing.
+    /// Calls that ended too late to count, ever: in a later generation than they started in, or as a
+    /// probe that was given up for hung. They changed nothing.
     pub late_results: u64,
     /// While open: when the first probe may be sent.
     pub next_probe_at: Option<Instant>,

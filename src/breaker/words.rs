@@ -111,24 +111,49 @@ impl Tally {
     #[inline]
     pub(super) fn count(
         tally: &AtomicU64,
+        present: Self,
+        era: u64,
+        holds: impl Fn() -> bool,
+    ) -> bool {
+        match present.count_once(tally, era, &holds) {
+            Ok(counted) => counted,
+            Err(other) => Self::count_in_a_crowd(tally, other, era, holds),
+        }
+    }
+
+    /// Others were quicker. Apart from the first attempt, which keeps that one short.
+    #[cold]
+    fn count_in_a_crowd(
+        tally: &AtomicU64,
         mut present: Self,
         era: u64,
         holds: impl Fn() -> bool,
     ) -> bool {
         loop {
-            // A full tally would carry into the era, and so is told from the right one, too. (It
-            // cannot become the right one: no ticket is of a later generation than the tally.)
-            let next = present.0.wrapping_add(1);
-            if next >> 32 != era || !holds() {
-                return false;
-            }
-            let swap =
-                tally.compare_exchange_weak(present.0, next, Ordering::AcqRel, Ordering::Acquire);
-            match swap {
-                Ok(_) => return true,
-                Err(other) => present = Self(other),
+            match present.count_once(tally, era, &holds) {
+                Ok(counted) => return counted,
+                Err(other) => present = other,
             }
         }
+    }
+
+    #[inline]
+    fn count_once(
+        self,
+        tally: &AtomicU64,
+        era: u64,
+        holds: impl Fn() -> bool,
+    ) -> Result<bool, Self> {
+        // A full tally would carry into the era, and so is told from the right one, too. (It cannot
+        // become the right one: no ticket is of a later generation than the tally.)
+        let next = self.0.wrapping_add(1);
+        if next >> 32 != era || !holds() {
+            return Ok(false);
+        }
+        tally
+            .compare_exchange_weak(self.0, next, Ordering::AcqRel, Ordering::Acquire)
+            .map(|_| true)
+            .map_err(Self)
     }
 
     #[inline]

@@ -6,14 +6,14 @@ const NO_HINT: u64 = u64::MAX;
 /// A policy said no.
 ///
 /// It tells which policy (by its name), why, and when it is worth asking again. It is plain data of
-/// four words; making one allocates nothing.
+/// four words; making one allocates nothing (turning it into a boxed error takes the box).
 ///
 /// ```
 /// use buttress::{Reason, Rejected};
 /// use std::time::Duration;
 ///
 /// let no = Rejected::new("payments", Reason::Open).with_retry_after(Duration::from_secs(3));
-/// assert_eq!(no.to_string(), "payments: circuit breaker is open, retry after 3s");
+/// assert_eq!(no.to_string(), "payments: circuit breaker is open, retry after 3.0s");
 /// assert!(!no.started());
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -158,7 +158,7 @@ impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.policy, self.reason.sentence())?;
         match self.retry_after() {
-            Some(after) => write!(f, ", retry after {after:?}"),
+            Some(after) => write!(f, ", retry after {after:.1?}"),
             None => Ok(()),
         }
     }

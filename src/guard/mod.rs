@@ -13,6 +13,15 @@
 //!   the end       settle: success, failure, ignored; abandoned when the future is dropped
 //! ```
 //!
+//! # Several policies
+//!
+//! A pair of policies is a policy, and more than two nest to the right:
+//! `Guard::new((limiter, (breaker, bulkhead)))`. All are checked before any is asked, so an open
+//! breaker answers before any queue; a later refusal cancels what an earlier policy granted. When the
+//! second makes the call wait, the first keeps its ticket if it made the call queue for it, and else
+//! gives it back and is asked again: a probe is never held in a queue. (Nested to the left, the first
+//! of a pair would be a pair, which keeps all or nothing.)
+//!
 //! # A policy of your own
 //!
 //! Implement [`Policy`] and [`Admit`] and put the value into a [`Guard`]. The types say what it

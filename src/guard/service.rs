@@ -60,6 +60,11 @@ impl<S, G, M> Guarded<S, G, M> {
         }
     }
 
+    /// The guard: the handle to its policies.
+    pub const fn guard(&self) -> &G {
+        &self.guard
+    }
+
     /// The inner service.
     pub const fn get_ref(&self) -> &S {
         &self.inner

@@ -44,6 +44,15 @@ impl BreakerMeter {
 
     #[inline]
     pub(crate) fn settled(&self, outcome: Outcome, register: impl FnOnce() -> State) {
+        match self.handles.get() {
+            Some(handles) => handles.calls[outcome as usize].increment(1),
+            None => self.settled_first(outcome, register),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn settled_first(&self, outcome: Outcome, register: impl FnOnce() -> State) {
         self.handles(register).calls[outcome as usize].increment(1);
     }
 
@@ -71,7 +80,6 @@ impl BreakerMeter {
         }
     }
 
-    #[inline]
     fn handles(&self, register: impl FnOnce() -> State) -> &Handles {
         self.handles
             .get_or_init(|| Box::new(Handles::register(self.policy, register())))
