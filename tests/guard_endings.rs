@@ -12,7 +12,10 @@ mod strict;
 use std::{
     future::Future,
     pin::{Pin, pin},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -301,4 +304,40 @@ async fn a_refused_call_that_is_dropped_was_refused_all_the_same() {
     assert_eq!((breaker.snapshot().rejected, watch.calls()), (2, 0));
     breaker.reset();
     assert_ready_ok!(spawn(send(&mut service, Ask::answer())).poll());
+}
+
+/// A future that holds something until it is dropped, also after it has answered.
+struct Holding(Arc<AtomicBool>);
+
+impl Future for Holding {
+    type Output = Result<(), BoxError>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.0.store(false, SeqCst);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_call_holds_is_gone_before_it_is_settled() {
+    let held = Arc::new(AtomicBool::new(true));
+    let seen = Arc::clone(&held);
+    let breaker = CircuitBreaker::builder()
+        .classify(move |_: Result<&(), &BoxError>| {
+            assert!(!seen.load(SeqCst), "the inner future is still there");
+            Outcome::Success
+        })
+        .build()
+        .unwrap();
+    let inner = Arc::clone(&held);
+    let mut service = breaker.layer(service_fn(move |()| Holding(Arc::clone(&inner))));
+    let call = service.call(());
+    assert!(held.load(SeqCst));
+    call.await.unwrap();
+    assert_eq!(breaker.snapshot().calls, 1);
 }

@@ -220,7 +220,10 @@ where
             let next = match this.state.as_mut().project() {
                 Progress::Running { future, settlement } => {
                     let result = ready!(settlement.watch(|| future.poll(cx)));
-                    return Poll::Ready(this.ending.end(result, settlement.take()));
+                    let settlement = settlement.take();
+                    // What the call holds is gone before its place is free.
+                    this.state.set(State::Refused(None));
+                    return Poll::Ready(this.ending.end(result, settlement));
                 }
                 Progress::Waiting(waiting) => {
                     ready!(G::Queues::pin(waiting).poll_start(cx))
