@@ -94,7 +94,10 @@ pub trait Classify<T, E> {
 /// The default classifier: an error is a failure, a response a success.
 ///
 /// A refusal of one of our own policies further in counts for what it is: one that was not started
-/// is [`Outcome::Ignored`], since the dependency was not asked; an expired timeout is a failure.
+/// is [`Outcome::Ignored`], since the dependency was not asked; an expired timeout is a failure. It
+/// looks into a boxed error's chain of sources, but not into an [`Error`](crate::Error) within an
+/// [`Error`](crate::Error): put policies of one call into one guard, or stack them as layers, rather
+/// than a `call` into a `call`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OnError;
 

@@ -101,7 +101,10 @@ async fn three_breakers_make_one_flat_error_of_somebody_elses() {
         refusing.force_open();
         let error = send(&mut service, Ask::answer()).await.unwrap_err();
         assert!(matches!(&error, Error::Rejected(no) if no.policy() == refusing.name()));
-        assert!(error.source().is_none());
+        assert!(
+            error.source().unwrap().is::<Rejected>(),
+            "the refusal is the source"
+        );
         refusing.reset();
     }
     let error: Error<Failed> = send(&mut service, Ask::fail()).await.unwrap_err();

@@ -50,7 +50,8 @@ impl<C> Builder<C> {
         self
     }
 
-    /// All settings at once; what was set before is overwritten.
+    /// All settings at once; what was set before is overwritten. Its `min_calls` is taken as given, so
+    /// it does not give way to a shorter count window.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.min_calls = Some(config.min_calls);

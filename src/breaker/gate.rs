@@ -11,8 +11,8 @@
 //! in the order in which they completed (successes are all alike), and then publishes what has changed.
 //!
 //! Each word lies on a cache line of its own, apart from the reference count of the guard's `Arc`,
-//! which every call writes. The head's line is written only when the state changes, so that all cores
-//! keep a copy. Successes of a time window, which have read a clock and must not pay for company as
+//! which every call writes. The head's line is written only when the state changes or the window moves on,
+//! so that all cores keep a copy. Successes of a time window, which have read a clock and must not pay for company as
 //! well, are spread over several tallies by thread; those of a count window share one, and those of a
 //! breaker that is kept by the thousand do, too.
 //!
@@ -153,7 +153,7 @@ impl Gate {
         };
         still.unwrap_or(Refusal {
             reason,
-            retry_after: Some(0),
+            retry_after: (reason == Reason::Open).then_some(0),
         })
     }
 
@@ -327,11 +327,9 @@ impl Gate {
         answer
     }
 
+    /// Under the lock, so nobody else writes; what is the same is left alone, for the sake of all the
+    /// cores that keep a copy.
     fn publish(&self, published: &Published) {
-        let public = &self.read_mostly;
-        public
-            .slow_after
-            .store(published.slow_after, Ordering::Relaxed);
         let empty = Tally::empty(published);
         for tally in self.tallies() {
             let present = Tally(tally.load(Ordering::Acquire));
@@ -343,14 +341,19 @@ impl Gate {
                 }
             }
         }
+        let set = |place: &AtomicU64, value: u64| {
+            if place.load(Ordering::Relaxed) != value {
+                place.store(value, Ordering::Release);
+            }
+        };
+        let public = &self.read_mostly;
+        set(&public.slow_after, published.slow_after);
         let head = Head::of(published);
         if self.head() != head {
-            public.until.store(0, Ordering::Release);
-            public.head.store(head.0, Ordering::Release);
+            set(&public.until, 0);
+            set(&public.head, head.0);
         }
-        public.until.store(published.until, Ordering::Release);
-        public
-            .advance_due
-            .store(published.advance_due, Ordering::Release);
+        set(&public.until, published.until);
+        set(&public.advance_due, published.advance_due);
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     classify::OnError,
     error::InvalidConfig,
     guard::Guard,
-    sys::{Arc, Rng},
+    sys::Arc,
     telemetry::{Event, Subscription, intern},
 };
 
@@ -107,7 +107,7 @@ impl<C> CircuitBreaker<C> {
         let fork = Breaker::new(
             intern(name.as_ref()),
             breaker.config(),
-            Rng::from_entropy(),
+            breaker.split_rng(),
             listeners,
         );
         Self::judged(fork, self.classifier().clone())

@@ -16,7 +16,7 @@ mod words;
 #[cfg(all(test, buttress_loom))]
 mod model;
 
-pub use crate::telemetry::State;
+pub use crate::telemetry::event::State;
 pub use builder::Builder;
 pub use config::{Config, Window};
 pub use policy::Breaker;

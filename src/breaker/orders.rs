@@ -8,6 +8,7 @@ use super::{
     words::{Door, Published},
 };
 use crate::{
+    sys::Rng,
     telemetry::{EventKind, State},
     window::Counts,
 };
@@ -76,6 +77,15 @@ impl Machine {
     pub(crate) fn meter(&mut self) -> State {
         self.metered = true;
         self.shown()
+    }
+
+    /// The state that the metrics know, if they do.
+    pub(crate) fn metered_as(&self) -> Option<State> {
+        self.metered.then(|| self.shown())
+    }
+
+    pub(crate) fn split_rng(&mut self) -> Rng {
+        Rng::seeded(self.rng.next())
     }
 
     pub(crate) fn config(&self) -> &Config {

@@ -147,6 +147,11 @@ impl Breaker {
         );
     }
 
+    /// A generator for another breaker: reproducible if this one's is.
+    pub(super) fn split_rng(&self) -> Rng {
+        self.gate.with(Machine::split_rng)
+    }
+
     fn rejected_as(&self, refusal: Refusal) -> Rejected {
         let rejected = Rejected::new(self.name, refusal.reason);
         match refusal.retry_after {
@@ -163,7 +168,7 @@ impl Breaker {
     fn tell(&self, changes: Vec<Change>) {
         for change in changes {
             if change.metered && change.from != change.to {
-                self.meter.moved(change.from, change.to, || self.register());
+                self.meter.moved(change.from, change.to);
             }
             self.listeners.tell(|| Event {
                 policy: self.name,
@@ -245,8 +250,10 @@ impl<R: ?Sized> Admit<R> for Breaker {
 
 impl Drop for Breaker {
     fn drop(&mut self) {
-        let state = self.gate.with(|machine| machine.meter());
-        self.meter.gone(state);
+        let state = self.gate.with(|machine| machine.metered_as());
+        if let Some(state) = state {
+            self.meter.gone(state);
+        }
     }
 }
 

@@ -194,17 +194,22 @@ impl Machine {
         outcome: Outcome,
         now: impl Fn() -> u64,
     ) -> bool {
-        if self.moves_with_time() || ticket.started != UNTIMED {
-            self.catch_up(now());
-        }
+        let timed = ticket.started != UNTIMED;
+        // The call's own clock says how long it took; others may have brought the machine further.
+        let ended = if timed || self.moves_with_time() {
+            let ended = now();
+            self.catch_up(ended);
+            ended
+        } else {
+            self.latest
+        };
         if ticket.role() == Role::UNJUDGED {
             return true;
         }
         if ticket.generation() != self.short_generation() {
             return false;
         }
-        let slow = ticket.started != UNTIMED
-            && self.latest.saturating_sub(ticket.started) > self.config.slow_after();
+        let slow = timed && ended.saturating_sub(ticket.started) > self.config.slow_after();
         let mark = Mark {
             failed: outcome == Outcome::Failure,
             slow,
@@ -352,5 +357,29 @@ impl Machine {
 
     pub(super) fn short_generation(&self) -> u32 {
         (self.generation & ((1 << GENERATION_BITS) - 1)) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Config, Entry, Machine, Outcome, Rng};
+
+    /// Clocks are read outside the lock, so another call may have brought the machine further.
+    #[test]
+    fn a_call_is_as_slow_as_its_own_clock_says() {
+        let config = Config {
+            slow_call_duration: Some(Duration::from_nanos(100)),
+            ..Config::default()
+        };
+        let mut machine = Machine::new(config, Rng::seeded(1));
+        let [Entry::Granted(quick), Entry::Granted(slow)] = [(); 2].map(|()| machine.admit(0))
+        else {
+            panic!("a closed breaker lets all in");
+        };
+        machine.settle(slow, Outcome::Failure, || 101);
+        machine.settle(quick, Outcome::Failure, || 100);
+        assert_eq!(machine.view(101).counts.slow, 1);
     }
 }

@@ -66,9 +66,16 @@ pub trait Refusal: From<Rejected> {
     fn rejected(&self) -> Option<&Rejected>;
 }
 
+/// Also found when another error in the chain of sources has been put around it.
 impl Refusal for BoxError {
     fn rejected(&self) -> Option<&Rejected> {
-        self.downcast_ref()
+        let mut error: &(dyn StdError + 'static) = &**self;
+        loop {
+            if let Some(rejected) = error.downcast_ref() {
+                return Some(rejected);
+            }
+            error = error.source()?;
+        }
     }
 }
 
@@ -144,8 +151,8 @@ impl<E> Refusal for Error<E> {
 impl<E> fmt::Display for Error<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rejected(rejected) => rejected.fmt(f),
-            // The words are the source's: a chain printed whole says each thing once.
+            // The rest is the source's to say: a chain printed whole says each thing once.
+            Self::Rejected(rejected) => write!(f, "refused by {}", rejected.policy()),
             Self::Inner(_) => f.write_str("the guarded call failed"),
         }
     }
@@ -154,7 +161,7 @@ impl<E> fmt::Display for Error<E> {
 impl<E: StdError + 'static> StdError for Error<E> {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Rejected(_) => None,
+            Self::Rejected(rejected) => Some(rejected),
             Self::Inner(inner) => Some(inner),
         }
     }

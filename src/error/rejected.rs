@@ -131,7 +131,7 @@ impl Rejected {
 
     /// Notes, on the way out of a pair, which of the two refused.
     pub(crate) const fn said_by(mut self, second: bool) -> Self {
-        debug_assert!(self.member < 1 << 7, "pairs nest at most eight deep");
+        assert!(self.member < 1 << 7, "pairs nest at most eight deep");
         self.member = (self.member << 1) | second as u8;
         self
     }
@@ -158,8 +158,8 @@ impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.policy, self.reason.sentence())?;
         match self.retry_after() {
-            Some(after) => write!(f, ", retry after {after:.1?}"),
-            None => Ok(()),
+            Some(after) if !after.is_zero() => write!(f, ", retry after {after:.1?}"),
+            _ => Ok(()),
         }
     }
 }

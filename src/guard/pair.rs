@@ -29,6 +29,8 @@ pub enum PairWait<A: Policy, B: Policy> {
         #[pin]
         wait: B::Wait,
     },
+    /// For neither: a wait has ended, and what follows may panic.
+    Over,
 }
 
 impl<A: Policy, B: Policy> fmt::Debug for PairWait<A, B> {
@@ -36,6 +38,7 @@ impl<A: Policy, B: Policy> fmt::Debug for PairWait<A, B> {
         f.write_str(match self {
             Self::First(_) => "First",
             Self::Second { .. } => "Second",
+            Self::Over => "Over",
         })
     }
 }
@@ -67,6 +70,7 @@ impl<A: Policy, B: Policy> Policy for (A, B) {
                 self.1.leave(wait);
                 self.give_back(kept);
             }
+            Waiting::Over => {}
         }
     }
 
@@ -76,16 +80,57 @@ impl<A: Policy, B: Policy> Policy for (A, B) {
     }
 
     fn settle(&self, (first, second): Self::Ticket, outcome: Outcome, now: &Now) {
+        // Also when the first one's recorder panics.
+        let _then = Then(Some(|| {
+            if B::Settles::IS {
+                self.1.settle(second, outcome, now);
+            }
+        }));
         if A::Settles::IS {
             self.0.settle(first, outcome, now);
-        }
-        if B::Settles::IS {
-            self.1.settle(second, outcome, now);
         }
     }
 
     fn idle(&self, now: &Now) -> bool {
         self.0.idle(now) && self.1.idle(now)
+    }
+}
+
+/// Runs at the end of its scope, whatever the end is.
+struct Then<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for Then<F> {
+    fn drop(&mut self) {
+        if let Some(then) = self.0.take() {
+            then();
+        }
+    }
+}
+
+/// A ticket while another policy is asked: keys and costs are the user's code, and may panic.
+struct Granted<'a, P: Policy> {
+    policy: &'a P,
+    ticket: Option<P::Ticket>,
+}
+
+impl<'a, P: Policy> Granted<'a, P> {
+    const fn new(policy: &'a P, ticket: P::Ticket) -> Self {
+        Self {
+            policy,
+            ticket: Some(ticket),
+        }
+    }
+
+    fn keep(mut self) -> P::Ticket {
+        self.ticket.take().expect("only a drop takes it as well")
+    }
+}
+
+impl<P: Policy> Drop for Granted<'_, P> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.policy.cancel(ticket);
+        }
     }
 }
 
@@ -116,14 +161,12 @@ impl<A: Policy, B: Policy> Both<A, B> for (A, B) {
     where
         B: Admit<R>,
     {
+        let first = Granted::new(&self.0, first);
         match self.1.admit(now, request) {
-            Admission::Granted(second) => Step::Granted(first, second),
-            Admission::Refused(no) => {
-                self.0.cancel(first);
-                Step::Refused(no)
-            }
+            Admission::Granted(second) => Step::Granted(first.keep(), second),
+            Admission::Refused(no) => Step::Refused(no),
             Admission::Wait(wait) => {
-                let mut first = Some(first);
+                let mut first = Some(first.keep());
                 let kept = A::Queues::put(|| first.take()).map(|ticket| {
                     A::Queues::map(ticket, |ticket| ticket.expect("put runs its closure once"))
                 });
@@ -168,6 +211,7 @@ impl<R: ?Sized, A: Admit<R>, B: Admit<R>> Admit<R> for (A, B) {
             let next = match wait.as_mut().project() {
                 Waiting::First(first) => {
                     let first = ready!(self.0.poll_wait(first, request, now, cx))?;
+                    wait.set(PairWait::Over);
                     match self.admit_second(first, now, request) {
                         Step::Granted(first, second) => return Poll::Ready(Ok((first, second))),
                         Step::Refused(no) => return Poll::Ready(Err(no)),
@@ -182,23 +226,23 @@ impl<R: ?Sized, A: Admit<R>, B: Admit<R>> Admit<R> for (A, B) {
                             return Poll::Ready(Err(no));
                         }
                     };
-                    let first = match kept.take() {
+                    let second = Granted::new(&self.1, second);
+                    let kept = kept.take();
+                    wait.set(PairWait::Over);
+                    let first = match kept {
                         Some(first) => Admission::Granted(A::Queues::get(first)),
                         None => self.0.admit(now, request),
                     };
                     match first {
-                        Admission::Granted(first) => return Poll::Ready(Ok((first, second))),
-                        Admission::Refused(no) => {
-                            self.1.cancel(second);
-                            return Poll::Ready(Err(no));
+                        Admission::Granted(first) => {
+                            return Poll::Ready(Ok((first, second.keep())));
                         }
+                        Admission::Refused(no) => return Poll::Ready(Err(no)),
                         // Not reached: a first policy that queues has its ticket kept.
-                        Admission::Wait(first) => {
-                            self.1.cancel(second);
-                            PairWait::First(A::Queues::get(first))
-                        }
+                        Admission::Wait(first) => PairWait::First(A::Queues::get(first)),
                     }
                 }
+                Waiting::Over => unreachable!("polled after it answered"),
             };
             wait.set(next);
         }

@@ -133,6 +133,7 @@ where
 }
 
 /// The future of a guarded call. Dropped at any point, it gives back all that it holds.
+#[must_use = "a guarded call that is not awaited is abandoned"]
 #[pin_project]
 pub struct ResponseFuture<S: Service<R>, R, G: Policy, M> {
     ending: M,

@@ -15,6 +15,7 @@ type Held<G> = <<G as Policy>::Settles as Flag>::If<(G, <G as Policy>::Ticket)>;
 ///
 /// Dropped, it reports [`Outcome::Abandoned`]. It can move out of the guarded future into the
 /// response, so that the call ends with a body: see [`Ending`].
+#[must_use = "a settlement that is dropped counts as an abandoned call"]
 pub struct Settlement<G: Policy> {
     held: Option<Held<G>>,
 }

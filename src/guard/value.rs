@@ -81,6 +81,10 @@ impl<P: Policy, C> Guard<P, C> {
     ///
     /// Whether it may start is decided here and now; what `call` makes runs only when it may.
     ///
+    /// For several policies around one call make a guard of them, `Guard::new((outer, inner))`: a `call`
+    /// within a `call` nests the error, and the default classifier of the outer one takes a refusal of
+    /// the inner one for a failure.
+    ///
     /// # Errors
     ///
     /// [`Error::Rejected`] when the policy refused, [`Error::Inner`] with the call's own error.

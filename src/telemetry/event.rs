@@ -90,6 +90,7 @@ pub enum EventKind {
 
 /// Which threshold opened a circuit breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Trip {
     /// Failed calls reached `failure_ratio`.
     FailureRatio,
@@ -116,6 +117,7 @@ impl fmt::Display for Trip {
 
 /// The state of a circuit breaker, as shown in snapshots and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum State {
     /// Calls pass and are judged.
     Closed,

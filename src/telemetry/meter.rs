@@ -63,9 +63,12 @@ impl BreakerMeter {
         }
     }
 
-    pub(crate) fn moved(&self, from: State, to: State, register: impl FnOnce() -> State) {
+    /// The state changed, after it was told first.
+    pub(crate) fn moved(&self, from: State, to: State) {
+        let Some(handles) = self.handles.get() else {
+            return;
+        };
         // Commutes with all other changes of the gauges, whatever the order of the threads.
-        let handles = self.handles(register);
         handles.states[from as usize].decrement(1.0);
         handles.states[to as usize].increment(1.0);
         let (policy, from, to) = (self.policy, from.as_str(), to.as_str());
@@ -80,15 +83,24 @@ impl BreakerMeter {
         }
     }
 
+    /// The recorder is the user's code: it is asked outside every lock, the handles' own included. Of
+    /// several threads that come first at once one sets its handles and tells the state.
     fn handles(&self, register: impl FnOnce() -> State) -> &Handles {
-        self.handles
-            .get_or_init(|| Box::new(Handles::register(self.policy, register())))
+        if let Some(handles) = self.handles.get() {
+            return handles;
+        }
+        let first = self.handles.set(Box::new(Handles::register(self.policy)));
+        let handles = self.handles.get().expect("set above, here or elsewhere");
+        if first.is_ok() {
+            handles.states[register() as usize].increment(1.0);
+        }
+        handles
     }
 }
 
 impl Handles {
     #[cold]
-    fn register(policy: &'static str, state: State) -> Self {
+    fn register(policy: &'static str) -> Self {
         describe_counter!(names::CALLS, Unit::Count, "Guarded calls that ended.");
         describe_counter!(names::REJECTED, Unit::Count, "Calls refused.");
         describe_gauge!(
@@ -116,7 +128,6 @@ impl Handles {
         for gauge in &handles.states {
             gauge.increment(0.0);
         }
-        handles.states[state as usize].increment(1.0);
         handles
     }
 }

@@ -1,6 +1,6 @@
 #![doc = include_str!("telemetry.md")]
 
-mod event;
+pub(crate) mod event;
 mod listeners;
 mod name;
 mod names;
@@ -20,7 +20,7 @@ mod meter;
 pub use event::{Event, EventKind, Trip};
 pub use listeners::Subscription;
 
-pub use event::State;
+pub(crate) use event::State;
 pub(crate) use listeners::{Listener, Listeners};
 pub(crate) use meter::BreakerMeter;
 pub(crate) use name::intern;

@@ -16,7 +16,7 @@ impl BreakerMeter {
 
     pub(crate) fn rejected(&self, _: Reason, _: impl FnOnce() -> State) {}
 
-    pub(crate) fn moved(&self, _: State, _: State, _: impl FnOnce() -> State) {}
+    pub(crate) fn moved(&self, _: State, _: State) {}
 
     pub(crate) fn gone(&mut self, _: State) {}
 }
