@@ -106,6 +106,12 @@ pub fn words(run: &Run) -> String {
             let lost = thousands(lost);
             format!("B lost {lost} of {of} lists, {before} before its breaker first opened.")
         }
+        Verdict::Unproven if run.bars.iter().any(|bar| !bar.control && !bar.met()) => {
+            format!(
+                "this machine stood still for {}, so this run proves nothing",
+                exact(run.latest)
+            )
+        }
         Verdict::Unproven if run.spans.is_empty() => {
             "the breaker of B never opened, so this run proves nothing".into()
         }
@@ -122,7 +128,7 @@ pub fn words(run: &Run) -> String {
     if !missed.is_empty() {
         lines.push(format!("Missed: {}.", missed.join("; ")));
     }
-    if run.fault.control_below().is_none() {
+    if run.verdict != Verdict::Unproven && run.fault.control_below().is_none() {
         lines.push(
             "This fault holds no slot, its errors come at once: the verdict is on B alone.".into(),
         );
@@ -147,7 +153,7 @@ pub fn words(run: &Run) -> String {
     }
     let (latest, silent) = (run.latest.as_millis(), run.silent);
     lines.push(format!(
-        "This machine sent no request more than {latest} ms late; {silent} got no answer."
+        "No request was sent more than {latest} ms late; {silent} were never answered."
     ));
     lines.join("\n")
 }

@@ -115,7 +115,13 @@ impl Visitors {
             let visitors = self.clone();
             inside.spawn(async move {
                 let late = epoch.elapsed().saturating_sub(due);
-                let ending = visitors.ask(page).await.unwrap_or(Ending::Silent);
+                // After a machine that stood still no herd may come: these have left long ago.
+                let ending = if late < PATIENCE {
+                    visitors.ask(page).await.ok()
+                } else {
+                    None
+                };
+                let ending = ending.unwrap_or(Ending::Silent);
                 Visit {
                     page,
                     due,

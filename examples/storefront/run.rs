@@ -110,6 +110,11 @@ fn judge(fault: Fault, seed: u64, seen: &[Seen], moments: &[Moment]) -> Run {
     let hurt = cells(FAULT)
         .filter(|cell| protected.lists_lost(cell.clone()) > 0)
         .count();
+    let latest = figures
+        .iter()
+        .map(|copy| copy.latest)
+        .max()
+        .unwrap_or_default();
     let bars = verdict::bars(fault, &figures, &spans);
     Run {
         fault,
@@ -117,13 +122,9 @@ fn judge(fault: Fault, seed: u64, seen: &[Seen], moments: &[Moment]) -> Run {
         cores: available_parallelism().map_or(1, usize::from),
         hurt: hurt as u32 * CELL,
         lost_before: protected.lists_lost(STRIKES..opened),
-        latest: figures
-            .iter()
-            .map(|copy| copy.latest)
-            .max()
-            .unwrap_or_default(),
+        latest,
         silent: figures.iter().map(|copy| copy.silent).sum(),
-        verdict: verdict::verdict(&bars),
+        verdict: verdict::verdict(&bars, latest),
         figures,
         spans,
         bars,

@@ -10,6 +10,9 @@ use crate::story::{self, Span};
 /// The least share of product lists that a protected copy answers during a fault.
 const LISTS_ANSWERED: f64 = 0.95;
 
+/// When requests were sent later than this, the machine stood still: a loss may be its doing.
+const STOOD_STILL: Duration = Duration::from_millis(250);
+
 /// From best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
@@ -42,7 +45,7 @@ pub struct Bar {
     pub measured: f64,
     pub rule: Rule,
     pub unit: Unit,
-    /// Whether it says that the run proves anything, and not that the protection held.
+    /// Whether it says that there would have been harm, and not that the protection held.
     pub control: bool,
 }
 
@@ -154,13 +157,14 @@ pub fn bars(fault: Fault, figures: &[Figures; 3], spans: &[Span]) -> Vec<Bar> {
     bars
 }
 
-/// A protection that failed is worse than a control that survived.
-pub fn verdict(bars: &[Bar]) -> Verdict {
+/// A protection that failed is worse than a control that survived. `latest` is by how much the
+/// latest request was sent too late.
+pub fn verdict(bars: &[Bar], latest: Duration) -> Verdict {
     let missed = |control| bars.iter().any(|bar| bar.control == control && !bar.met());
     match (missed(false), missed(true)) {
-        (true, _) => Verdict::NotIsolated,
-        (false, true) => Verdict::Unproven,
+        (true, _) if latest <= STOOD_STILL => Verdict::NotIsolated,
         (false, false) => Verdict::Isolated,
+        _ => Verdict::Unproven,
     }
 }
 
@@ -180,9 +184,19 @@ mod tests {
             measured: 0.6,
             ..starved
         };
-        assert_eq!(verdict(&[held, starved]), Verdict::Isolated);
-        assert_eq!(verdict(&[held, survived]), Verdict::Unproven);
-        assert_eq!(verdict(&[lost, survived]), Verdict::NotIsolated);
+        assert_eq!(verdict(&[held, starved], Duration::ZERO), Verdict::Isolated);
+        assert_eq!(
+            verdict(&[held, survived], Duration::ZERO),
+            Verdict::Unproven
+        );
+        assert_eq!(
+            verdict(&[lost, survived], Duration::ZERO),
+            Verdict::NotIsolated
+        );
+        assert_eq!(
+            verdict(&[lost, starved], STOOD_STILL * 2),
+            Verdict::Unproven
+        );
         assert!(Verdict::NotIsolated > Verdict::Unproven);
     }
 
