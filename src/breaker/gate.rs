@@ -120,16 +120,14 @@ impl Gate {
 
     #[inline(never)]
     fn check_shut(&self, head: Head, now: impl Fn() -> u64) -> Option<Refusal> {
-        match head.door() {
-            _ if head.is_observed() => None,
-            Door::Closed | Door::Ask => None,
-            Door::Forced => Some(Refusal::of(Reason::ForcedOpen)),
-            Door::Open => self.shut(head, now()),
-            // Past its time a full door lets a call in only if the hung probes are no proof.
-            Door::Full => self
-                .shut(head, now())
-                .or_else(|| self.machine.lock().check(now())),
+        if head.is_observed() {
+            return None;
         }
+        self.shut(head, &now).or_else(|| match head.door() {
+            // Past its time a full door lets a call in only if the hung probes are no proof.
+            Door::Full => self.machine.lock().check(now()),
+            _ => None,
+        })
     }
 
     /// A call is refused on the strength of `check`. Notices what there is to notice, and says how
@@ -141,16 +139,13 @@ impl Gate {
         tell: impl FnOnce(Vec<Change>),
     ) -> Refusal {
         let head = self.head();
-        let still = match head.door() {
-            Door::Forced => Some(Refusal::of(Reason::ForcedOpen)),
-            Door::Open | Door::Full => self.shut(head, now()).or_else(|| {
-                self.locked(tell, |machine| {
-                    let now = machine.catch_up(now());
-                    machine.check(now)
-                })
+        let still = self.shut(head, &now).or_else(|| match head.door() {
+            Door::Open | Door::Full => self.locked(tell, |machine| {
+                let now = machine.catch_up(now());
+                machine.check(now)
             }),
-            Door::Closed | Door::Ask => None,
-        };
+            _ => None,
+        });
         still.unwrap_or(Refusal {
             reason,
             retry_after: (reason == Reason::Open).then_some(0),
@@ -171,12 +166,7 @@ impl Gate {
     /// May a call start?
     pub(crate) fn admit(&self, now: impl Fn() -> u64, tell: impl FnOnce(Vec<Change>)) -> Entry {
         let head = self.head();
-        let refusal = match head.door() {
-            Door::Forced => Some(Refusal::of(Reason::ForcedOpen)),
-            Door::Open | Door::Full => self.shut(head, now()),
-            Door::Closed | Door::Ask => None,
-        };
-        match refusal {
+        match self.shut(head, &now) {
             Some(_) if head.is_observed() => {
                 let ticket = Ticket::new(Role::UNJUDGED, head.generation(), UNTIMED);
                 Entry::Observed(ticket)
@@ -291,7 +281,13 @@ impl Gate {
     }
 
     /// Whether the door is shut and will be past `now`; if so, why and for how long.
-    fn shut(&self, head: Head, now: u64) -> Option<Refusal> {
+    fn shut(&self, head: Head, now: impl Fn() -> u64) -> Option<Refusal> {
+        match head.door() {
+            Door::Closed | Door::Ask => return None,
+            Door::Forced => return Some(Refusal::of(Reason::ForcedOpen)),
+            Door::Open | Door::Full => {}
+        }
+        let now = now();
         let until = self.read_mostly.until.load(Ordering::Acquire);
         let unchanged = self.head() == head;
         (unchanged && now < until).then(|| match head.door() {

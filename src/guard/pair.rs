@@ -166,13 +166,8 @@ impl<A: Policy, B: Policy> Both<A, B> for (A, B) {
             Admission::Granted(second) => Step::Granted(first.keep(), second),
             Admission::Refused(no) => Step::Refused(no),
             Admission::Wait(wait) => {
-                let mut first = Some(first.keep());
-                let kept = A::Queues::put(|| first.take()).map(|ticket| {
-                    A::Queues::map(ticket, |ticket| ticket.expect("put runs its closure once"))
-                });
-                if let Some(first) = first {
-                    self.0.cancel(first);
-                }
+                // Not run for a policy that does not queue: its ticket is dropped, and so cancelled.
+                let kept = A::Queues::put(move || first.keep());
                 Step::Wait(B::Queues::map(wait, |wait| PairWait::Second { kept, wait }))
             }
         }
