@@ -1,6 +1,6 @@
 //! What a result says about the dependency.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::error::Refusal;
 
@@ -48,22 +48,22 @@ impl Outcome {
 /// # Ok::<(), buttress::InvalidConfig>(())
 /// ```
 ///
-/// Most say what is special and leave the rest to [`OnError`]. And a closure that captures nothing is a
-/// `fn`, whose type has a name, for a struct's field:
+/// Most say what is special and leave the rest to [`OnError`], with [`except`](OnError::except). And a
+/// closure that captures nothing is a `fn`, whose type has a name, for a struct's field:
 ///
 /// ```
-/// use buttress::{CircuitBreaker, Classify, Error, OnError, Outcome};
+/// use buttress::{CircuitBreaker, Error, Except, OnError, Outcome};
 ///
-/// type Judge = fn(Result<&u16, &Error<std::io::Error>>) -> Outcome;
+/// type Judge = Except<fn(Result<&u16, &Error<std::io::Error>>) -> Option<Outcome>>;
 ///
 /// struct Client {
 ///     breaker: CircuitBreaker<Judge>,
 /// }
 ///
-/// let judge: Judge = |result| match result {
-///     Ok(status) if *status >= 500 => Outcome::Failure,
-///     _ => OnError.classify(result),
-/// };
+/// let judge: Judge = OnError.except(|result| match result {
+///     Ok(500..) => Some(Outcome::Failure),
+///     _ => None,
+/// });
 /// let client = Client {
 ///     breaker: CircuitBreaker::builder().classify(judge).build()?,
 /// };
@@ -83,12 +83,29 @@ pub trait Classify<T, E> {
     /// What this result says about the dependency.
     fn classify(&self, result: Result<&T, &E>) -> Outcome;
 
-    /// How long the dependency asks to be left alone, when the result says so (`Retry-After` and
-    /// the like). For policies that repeat calls.
-    fn delay_hint(&self, result: Result<&T, &E>) -> Option<Duration> {
-        let _ = result;
-        None
+    /// Whether another attempt may help, for policies that make some. Unless said otherwise: after a
+    /// failure, and only then.
+    fn advise(&self, result: Result<&T, &E>) -> Advice {
+        match self.classify(result) {
+            Outcome::Failure => Advice::Retry,
+            _ => Advice::Stop,
+        }
     }
+}
+
+/// What a result says about another attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Advice {
+    /// The answer stands.
+    Stop,
+    /// Another attempt may help, after the policy's own backoff.
+    Retry,
+    /// Another attempt may help, and the dependency asks not to come earlier than this from now
+    /// (`Retry-After`, gRPC pushback).
+    RetryAfter(Duration),
+    /// One of our own policies refused and nothing was started; with the time after which it is worth
+    /// asking again, if it knows. Repeated only by a policy that was told to.
+    Refused(Option<Duration>),
 }
 
 /// The default classifier: an error is a failure, a response a success.
@@ -111,11 +128,79 @@ impl<T, E: Refusal> Classify<T, E> for OnError {
         }
     }
 
-    fn delay_hint(&self, result: Result<&T, &E>) -> Option<Duration> {
-        result.err()?.rejected()?.retry_after()
+    #[inline]
+    fn advise(&self, result: Result<&T, &E>) -> Advice {
+        match result.map_err(Refusal::rejected) {
+            Ok(_) => Advice::Stop,
+            Err(Some(refusal)) if !refusal.started() => Advice::Refused(refusal.retry_after()),
+            Err(_) => Advice::Retry,
+        }
     }
 }
 
+impl OnError {
+    /// A classifier that says `Some` of what is special, and leaves the rest to this one, which knows
+    /// refusals of our own policies as well: a fallback takes them up, a retry leaves them alone. (A
+    /// closure that asks `OnError` for an outcome loses that, since a refusal's outcome is `Ignored`, as
+    /// that of a caller's own mistake may be.)
+    ///
+    /// ```
+    /// use buttress::{CircuitBreaker, Fallback, OnError, Outcome, Reason, Refusal};
+    /// use tower::BoxError;
+    ///
+    /// // Callers in haste say nothing about the service.
+    /// let breaker = CircuitBreaker::builder()
+    ///     .classify(OnError.except(|result: Result<&u16, &BoxError>| {
+    ///         let reason = result.err()?.rejected()?.reason();
+    ///         (reason == Reason::DeadlineExceeded).then_some(Outcome::Ignored)
+    ///     }))
+    ///     .build()?;
+    ///
+    /// let fallback = Fallback::value(200)
+    ///     .classify(OnError.except(|result: Result<&u16, &BoxError>| match result {
+    ///         Ok(500..) => Some(Outcome::Failure),
+    ///         _ => None,
+    ///     }))
+    ///     .build()?;
+    /// # let _ = (breaker, fallback);
+    /// # Ok::<(), buttress::InvalidConfig>(())
+    /// ```
+    pub const fn except<F>(self, judge: F) -> Except<F> {
+        Except(judge)
+    }
+}
+
+/// What is special, and [`OnError`] for the rest: made by [`OnError::except`].
+#[derive(Clone, Copy)]
+pub struct Except<F>(F);
+
+impl<F> fmt::Debug for Except<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Except").finish_non_exhaustive()
+    }
+}
+
+impl<T, E, F> Classify<T, E> for Except<F>
+where
+    E: Refusal,
+    F: Fn(Result<&T, &E>) -> Option<Outcome>,
+{
+    #[inline]
+    fn classify(&self, result: Result<&T, &E>) -> Outcome {
+        self.0(result).unwrap_or_else(|| OnError.classify(result))
+    }
+
+    #[inline]
+    fn advise(&self, result: Result<&T, &E>) -> Advice {
+        match self.0(result) {
+            Some(Outcome::Failure) => Advice::Retry,
+            Some(_) => Advice::Stop,
+            None => OnError.advise(result),
+        }
+    }
+}
+
+#[diagnostic::do_not_recommend]
 impl<T, E, F> Classify<T, E> for F
 where
     F: Fn(Result<&T, &E>) -> Outcome,
@@ -130,7 +215,9 @@ where
 mod tests {
     use tower::BoxError;
 
-    use super::{Classify, OnError, Outcome};
+    use std::time::Duration;
+
+    use super::{Advice, Classify, OnError, Outcome};
     use crate::error::{Error, Reason, Rejected};
 
     #[test]
@@ -151,5 +238,49 @@ mod tests {
             OnError.classify(Err::<&(), _>(&Error::Inner(1))),
             Outcome::Failure
         );
+    }
+
+    #[test]
+    fn advice_follows_the_outcome_and_names_our_own_refusals() {
+        let advise = |error: BoxError| OnError.advise(Err::<&(), _>(&error));
+        assert_eq!(advise("boom".into()), Advice::Retry);
+        assert_eq!(OnError.advise(Ok::<_, &BoxError>(&())), Advice::Stop);
+        assert_eq!(
+            advise(Rejected::new("inner", Reason::TimedOut).into()),
+            Advice::Retry
+        );
+        let after = Duration::from_secs(3);
+        let open = Rejected::new("inner", Reason::Open).with_retry_after(after);
+        assert_eq!(advise(open.into()), Advice::Refused(Some(after)));
+        assert_eq!(
+            advise(Rejected::new("inner", Reason::Expired).into()),
+            Advice::Refused(None)
+        );
+        let judge = |_: Result<&(), &BoxError>| Outcome::Ignored;
+        assert_eq!(judge.advise(Ok(&())), Advice::Stop);
+        let judge = |_: Result<&(), &BoxError>| Outcome::Failure;
+        assert_eq!(judge.advise(Ok(&())), Advice::Retry);
+    }
+
+    #[test]
+    fn exceptions_come_first_and_our_own_refusals_stay_what_they_are() {
+        let judge = OnError.except(|result: Result<&u16, &Error<u8>>| match result {
+            Ok(500..) => Some(Outcome::Failure),
+            Err(Error::Inner(4)) => Some(Outcome::Ignored),
+            _ => None,
+        });
+        let refused = Error::from(Rejected::new("inner", Reason::Open));
+        for (result, outcome, advice) in [
+            (Ok(&503), Outcome::Failure, Advice::Retry),
+            (Ok(&200), Outcome::Success, Advice::Stop),
+            (Err(&Error::Inner(4)), Outcome::Ignored, Advice::Stop),
+            (Err(&Error::Inner(5)), Outcome::Failure, Advice::Retry),
+            (Err(&refused), Outcome::Ignored, Advice::Refused(None)),
+        ] {
+            assert_eq!(
+                (judge.classify(result), judge.advise(result)),
+                (outcome, advice)
+            );
+        }
     }
 }

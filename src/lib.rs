@@ -22,21 +22,37 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod backoff;
 pub mod breaker;
+pub mod budget;
+pub mod deadline;
+pub mod fallback;
 pub mod guard;
+pub mod header;
+pub mod hedge;
+#[cfg(feature = "http")]
+pub mod http;
+pub mod replay;
+pub mod retry;
 pub mod telemetry;
+pub mod timeout;
 
-mod backoff;
 mod classify;
 mod error;
 mod sys;
 mod window;
 
 pub use breaker::handle::CircuitBreaker;
-pub use classify::{Classify, OnError, Outcome};
+pub use budget::handle::Budget;
+pub use classify::{Advice, Classify, Except, OnError, Outcome};
+pub use deadline::instant::Deadline;
 pub use error::{
     Adapt, Adapted, CarryRejected, Error, InvalidConfig, Reason, Refusal, Rejected, Violation,
 };
+pub use fallback::handle::Fallback;
+pub use hedge::handle::Hedge;
+pub use retry::handle::Retry;
+pub use timeout::handle::Timeout;
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]

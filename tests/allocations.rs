@@ -7,70 +7,25 @@
     clippy::disallowed_types,
     reason = "tests may read clocks and take locks"
 )]
-#![allow(unsafe_code, reason = "an allocator cannot be written without it")]
+
+#[path = "support/allocator.rs"]
+mod allocator;
 
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    future::{Future, Ready, ready},
+    future::{Ready, ready},
     hint::black_box,
-    pin::pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
     time::Duration,
 };
 
+use allocator::{allocations, assert_none, now_or_never};
+
 use buttress::{
-    CircuitBreaker, Error, Reason,
+    CircuitBreaker, Error, Fallback, Reason,
     breaker::{Builder, State},
+    fallback::Backup,
 };
 use tower::{Layer, Service, service_fn};
-
-/// Counts what each thread allocates: tests run side by side.
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count_one() {
-    // A thread that is about to end has no counter any more, and nobody to ask.
-    let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-}
-
-// SAFETY: it only passes on; the counter is a plain cell that allocates nothing itself.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count_one();
-        // SAFETY: the caller's promises are the system allocator's conditions.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        count_one();
-        // SAFETY: as above.
-        unsafe { System.realloc(ptr, layout, new_size) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-fn allocations(piece: impl FnOnce()) -> u64 {
-    let before = COUNT.get();
-    piece();
-    COUNT.get() - before
-}
-
-/// Calls it once for what only the first call does, and then a thousand times.
-fn assert_none(mut call: impl FnMut()) {
-    call();
-    assert_eq!(allocations(|| (0..1000).for_each(|_| call())), 0);
-}
 
 /// The inner service's error, which takes no heap.
 #[derive(Debug)]
@@ -90,13 +45,6 @@ where
     let mut cx = Context::from_waker(Waker::noop());
     assert!(service.poll_ready(&mut cx).is_ready());
     now_or_never(service.call(up))
-}
-
-fn now_or_never<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it is ready at once"),
-    }
 }
 
 /// All three ways in succeed.
@@ -195,6 +143,39 @@ fn a_call_that_is_dropped() {
         drop(service.call(true));
         drop(breaker.try_acquire().unwrap());
     });
+}
+
+/// Bar: none beyond what the backup itself keeps of a request, when the first attempt succeeds.
+#[test]
+fn a_success_with_a_backup_at_hand() {
+    fn succeeds<B>(builder: buttress::fallback::Builder<B>)
+    where
+        B: Backup<bool, u32, Flat> + Backup<(), u32, Flat>,
+    {
+        let fallback = builder.build().unwrap();
+        let mut service = fallback.layer(service_fn(answer));
+        assert_none(|| assert!(send(&mut service, true).is_ok()));
+        assert_none(|| assert!(now_or_never(fallback.call(|| ready(Ok::<_, Down>(1)))).is_ok()));
+        assert_none(|| assert!(now_or_never(fallback.call_flat(|| answer(true))).is_ok()));
+        assert_eq!(fallback.snapshot().answered, 0);
+    }
+    succeeds(Fallback::value(2));
+    succeeds(Fallback::function(|_: Result<u32, Flat>| Ok(2)));
+    succeeds(Fallback::async_function(|_: Result<u32, Flat>| async {
+        Ok(2)
+    }));
+    let fallback = Fallback::service(service_fn(answer)).build().unwrap();
+    let mut service = fallback.layer(service_fn(answer));
+    assert_none(|| assert!(send(&mut service, true).is_ok()));
+}
+
+#[test]
+fn a_call_answered_by_a_backup() {
+    let fallback = Fallback::async_function(|_: Result<u32, Flat>| async { Ok(2) });
+    let fallback = fallback.build().unwrap();
+    let mut service = fallback.layer(service_fn(answer));
+    assert_none(|| assert_eq!(send(&mut service, false).unwrap(), 2));
+    assert_eq!(fallback.snapshot().answered, 1001);
 }
 
 #[test]

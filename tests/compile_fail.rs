@@ -47,6 +47,14 @@ fn each_message_tells_what_to_do() {
         ),
         ("waiting_needs_clone", "derive `Clone` for the service"),
         (
+            "retry_needs_replay",
+            "a closure `|request: &Upload| -> Option<Upload>`",
+        ),
+        (
+            "strategy_of_a_type",
+            "a type that implements `buttress::timeout::Limit<u32>`",
+        ),
+        (
             "breaker_not_unwrapped",
             "to unwrap the `Guard<Breaker>` value",
         ),

@@ -18,10 +18,10 @@ use sources::{Source, grouped, paths, sources, tokens};
 const FLOORS: [&[&str]; 7] = [
     &["sys"],
     &[
-        "classify", "error", "window", "backoff", "budget", "deadline", "replay",
+        "classify", "error", "window", "backoff", "deadline", "header", "replay",
     ],
     &["telemetry"],
-    &["guard"],
+    &["guard", "budget"],
     PATTERNS,
     &["pipeline"],
     &["http", "grpc"],

@@ -157,7 +157,7 @@ async fn orders_are_logged() {
         "WARN buttress: circuit breaker forced closed policy=\"shop\" generation=3",
         "WARN buttress: circuit breaker disabled policy=\"shop\" generation=4",
         "INFO buttress: circuit breaker reset policy=\"shop\" generation=5",
-        "INFO buttress: circuit breaker reconfigured policy=\"shop\" generation=5 \
+        "INFO buttress: reconfigured policy=\"shop\" generation=5 \
          window_cleared=false",
     ];
     assert_eq!(paper.take(), expected);

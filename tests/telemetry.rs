@@ -13,12 +13,13 @@ mod ledger;
 use std::{collections::BTreeMap, time::Duration};
 
 use buttress::{
-    CircuitBreaker, Outcome,
+    CircuitBreaker, Fallback, Outcome,
     breaker::{Builder, State},
 };
 use ledger::{CALLS, REJECTED, STATE, STATES, TRANSITIONS, recorded};
 use metrics::Unit;
 use tokio::time::advance;
+use tower::{BoxError, Layer, ServiceExt, service_fn};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -250,6 +251,44 @@ fn handles_are_asked_for_once() {
         // The one transition is as rare as can be and is looked up.
         assert_eq!(ledger.clerk.registrations.get(), registered + 1);
         assert_eq!(ledger.clerk.descriptions.get(), 4);
+    });
+}
+
+#[test]
+fn a_fallback_counts_what_became_of_each_failure_and_nothing_else() {
+    recorded(async |ledger| {
+        let fallback = Fallback::function_of(
+            |request: &u32| *request,
+            |kept, failed: Result<u32, BoxError>| if kept == 0 { Ok(7) } else { failed },
+        )
+        .name("spare")
+        .build()
+        .unwrap();
+        let service = fallback.layer(service_fn(|up: u32| async move {
+            (up > 1).then_some(up).ok_or_else(|| BoxError::from("down"))
+        }));
+        service.clone().oneshot(2).await.unwrap();
+        assert!(ledger.is_empty(), "a success registers nothing");
+        for (request, times) in [(0, 2), (1, 3)] {
+            for _ in 0..times {
+                let _ = service.clone().oneshot(request).await;
+            }
+        }
+        let results = [
+            ("answered", 2.0),
+            ("failed", 3.0),
+            ("full", 0.0),
+            ("declined", 0.0),
+            ("abandoned", 0.0),
+        ];
+        let name = "buttress_fallback_total";
+        let expected = results.map(|(result, count)| {
+            let labels = format!("{name}{{policy=spare,result={result}}}");
+            (labels, count)
+        });
+        assert_eq!(*ledger.all(), BTreeMap::from(expected));
+        let units = BTreeMap::from([(name.to_string(), (Some(Unit::Count), true))]);
+        assert_eq!(ledger.units, units);
     });
 }
 

@@ -190,12 +190,10 @@ impl Config {
     /// The law of `open_for`. Without growth the cap plays no part: a constant `open_for` of two
     /// minutes need not mention it.
     pub(super) fn opening(&self) -> Backoff {
-        Backoff {
-            base: self.open_for,
-            factor: self.open_factor,
-            cap: self.open_max.max(self.open_for),
-            jitter: Jitter::Around(self.open_jitter),
-        }
+        Backoff::exponential(self.open_for)
+            .factor(self.open_factor)
+            .cap(self.open_max.max(self.open_for))
+            .jitter(Jitter::Around(self.open_jitter))
     }
 
     /// In nanoseconds; without one, an age that no call reaches.

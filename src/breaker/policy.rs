@@ -170,12 +170,12 @@ impl Breaker {
             if change.metered && change.from != change.to {
                 self.meter.moved(change.from, change.to);
             }
-            self.listeners.tell(|| Event {
+            self.listeners.tell(change.kind, |kind| Event {
                 policy: self.name,
                 generation: change.generation,
                 seq: change.seq,
                 at: self.instant(change.at).unwrap_or(self.origin),
-                kind: change.kind,
+                kind,
             });
         }
     }

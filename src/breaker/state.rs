@@ -3,6 +3,8 @@
 //! Times are nanoseconds since the breaker was made. Every question first brings the machine up to
 //! `now`, so a hung probe is noticed by whoever comes along.
 
+use std::time::Duration;
+
 use super::{
     change::Change,
     config::{Config, nanos},
@@ -310,7 +312,7 @@ impl Machine {
         let open_for = self
             .config
             .opening()
-            .delay(self.growth.openings, &mut self.rng);
+            .delay(self.growth.openings, Duration::ZERO, || self.rng.unit());
         self.growth.planned = nanos(open_for);
         self.enter(Phase::Open {
             until: now.saturating_add(nanos(open_for)),

@@ -84,6 +84,9 @@ impl Refusal for BoxError {
 ///
 /// However many policies are stacked, there is one level: every one of them puts its refusal into
 /// the same [`Error::Rejected`].
+///
+/// It is a [`std::error::Error`] when `E` is one, which a boxed error is not: code with those takes
+/// `call_flat`, and its error stays the box.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error<E> {
     /// A policy refused, or its time ran out.

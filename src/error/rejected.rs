@@ -42,8 +42,13 @@ pub enum Reason {
     Full,
     /// The rate is used up.
     RateLimited,
-    /// The time allowed ran out. The only reason for which the inner service may have done work.
+    /// The time allowed ran out while the call ran: the inner service may have done work.
     TimedOut,
+    /// The request's deadline passed while the call ran: the inner service may have done work. It may
+    /// be the caller's haste: a classifier can tell it from a timeout.
+    DeadlineExceeded,
+    /// The deadline had passed before the call was started.
+    Expired,
 }
 
 impl Reason {
@@ -58,6 +63,8 @@ impl Reason {
             Self::Full => "full",
             Self::RateLimited => "rate_limited",
             Self::TimedOut => "timed_out",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::Expired => "expired",
         }
     }
 
@@ -70,6 +77,8 @@ impl Reason {
             Self::Full => "as many calls as allowed are running",
             Self::RateLimited => "the rate is used up",
             Self::TimedOut => "the time allowed ran out",
+            Self::DeadlineExceeded => "the deadline passed while the call ran",
+            Self::Expired => "the deadline had passed before the call was started",
         }
     }
 }
@@ -122,11 +131,11 @@ impl Rejected {
 
     /// Whether the inner service was called, so that it may have done the work after all.
     ///
-    /// True only for an expired timeout. A refusal that was not started is safe to repeat and says
+    /// True only for an expired timeout, its own or by the deadline. A refusal that was not started is safe to repeat and says
     /// nothing about the health of the dependency behind it.
     #[must_use]
     pub const fn started(&self) -> bool {
-        matches!(self.reason, Reason::TimedOut)
+        matches!(self.reason, Reason::TimedOut | Reason::DeadlineExceeded)
     }
 
     /// Notes, on the way out of a pair, which of the two refused.

@@ -13,6 +13,15 @@
 //!   the end       settle: success, failure, ignored; abandoned when the future is dropped
 //! ```
 //!
+//! # A deadline for the wait
+//!
+//! A call that waits longer than its caller does waits for nobody. Give a guard a deadline strategy
+//! ([`Guard::deadline`], see [`deadline`](crate::deadline)), and a request's deadline ends its wait: the
+//! turn is given up, and the call is refused with [`Reason::Expired`](crate::Reason::Expired), not
+//! started. A deadline that has passed when the call would have to wait refuses it at once; and a turn
+//! that comes when the deadline has passed is passed on. Calls that need not wait are let in as they
+//! are, without a look at deadline or clock, and a policy that cannot wait costs nothing.
+//!
 //! # Several policies
 //!
 //! A pair of policies is a policy, and more than two nest to the right:
@@ -91,12 +100,14 @@ mod pair;
 mod policy;
 mod service;
 mod settle;
+mod until;
 mod value;
 
 pub use crate::sys::Now;
-pub use once::{Call, Once};
+pub use once::{Call, FlatCall, Once, OnceFlat};
 pub use pair::PairWait;
 pub use policy::{Admission, Admit, Flag, Never, No, Policy, Spare, Yes};
 pub use service::{Guarded, ResponseFuture};
 pub use settle::{AtResponse, Ending, Permit, Settlement};
+pub use until::{Bounded, Patience, Until};
 pub use value::Guard;

@@ -19,8 +19,56 @@ use crate::{error::Error, sys::Now};
 /// The future of [`Guard::call`](super::Guard::call).
 pub type Call<F, G> = ResponseFuture<Once<F>, (), G, AtResponse>;
 
-/// A closure that is called once, as a service.
+/// The future of [`Guard::call_flat`](super::Guard::call_flat).
+pub type FlatCall<F, G> = ResponseFuture<OnceFlat<F>, (), G, AtResponse>;
+
+/// A closure that is called once, as a service; its errors become [`Error::Inner`].
 pub struct Once<F>(Option<F>);
+
+/// A closure that is called once, as a service; its errors stay as they are.
+pub struct OnceFlat<F>(Option<F>);
+
+impl<F> fmt::Debug for OnceFlat<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnceFlat").finish_non_exhaustive()
+    }
+}
+
+impl<F, Fut, T, E> Service<()> for OnceFlat<F>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    type Response = T;
+    type Error = E;
+    type Future = Fut;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), E>> {
+        Poll::Ready(Ok(()))
+    }
+
+    #[inline]
+    fn call(&mut self, (): ()) -> Fut {
+        let call = self.0.take().expect("a guard calls once");
+        call()
+    }
+}
+
+impl<F, Fut, T, E, G> FlatCall<F, G>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+    G: Admit<()> + Clone,
+{
+    #[inline]
+    pub(super) fn once_flat(guard: &G, call: F) -> Self {
+        let mut service = OnceFlat(Some(call));
+        let state = State::begin(guard, &mut service, (), &Now::lazy(), |service, _| {
+            OnceFlat(service.0.take())
+        });
+        Self::new(AtResponse, state)
+    }
+}
 
 impl<F> fmt::Debug for Once<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

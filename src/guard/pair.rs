@@ -67,16 +67,30 @@ impl<A: Policy, B: Policy> Policy for (A, B) {
         match wait.project() {
             Waiting::First(wait) => self.0.leave(wait),
             Waiting::Second { kept, wait } => {
+                // Also when the second one panics.
+                let _then = Then(Some(|| self.give_back(kept)));
                 self.1.leave(wait);
-                self.give_back(kept);
             }
             Waiting::Over => {}
         }
     }
 
+    fn expire(&self, wait: Pin<&mut Self::Wait>, now: &Now) -> Rejected {
+        match wait.project() {
+            Waiting::First(wait) => self.0.expire(wait, now),
+            Waiting::Second { kept, wait } => {
+                // As above.
+                let _then = Then(Some(|| self.give_back(kept)));
+                self.1.expire(wait, now)
+            }
+            Waiting::Over => unreachable!("a wait that has ended is polled no more"),
+        }
+    }
+
     fn cancel(&self, (first, second): Self::Ticket) {
+        // Also when the second one panics.
+        let _then = Then(Some(|| self.0.cancel(first)));
         self.1.cancel(second);
-        self.0.cancel(first);
     }
 
     fn settle(&self, (first, second): Self::Ticket, outcome: Outcome, now: &Now) {

@@ -6,7 +6,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::{classify::Outcome, error::Rejected, sys::Now};
+use crate::{
+    classify::Outcome,
+    error::{Reason, Rejected},
+    sys::Now,
+};
 
 /// An admission policy: it says whether a call may start, and hears how it ended.
 ///
@@ -43,6 +47,15 @@ pub trait Policy {
     /// so a wait that cleans up in its own `Drop` needs nothing here.
     fn leave(&self, wait: Pin<&mut Self::Wait>) {
         let _ = wait;
+    }
+
+    /// The deadline of the call passed while it waited: give up its turn, as [`leave`](Self::leave)
+    /// does, count it, and say no. Asked only in a guard with a deadline strategy; the policy's wait is
+    /// dropped right after.
+    fn expire(&self, wait: Pin<&mut Self::Wait>, now: &Now) -> Rejected {
+        let _ = now;
+        self.leave(wait);
+        Rejected::new("deadline", Reason::Expired)
     }
 
     /// The call never started: take the ticket back as if it had not been given, what was counted when

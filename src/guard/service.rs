@@ -163,7 +163,7 @@ pub(super) enum State<S: Service<R>, R, G: Policy> {
     Refused(Option<Rejected>),
 }
 
-type WaitOf<G> = <<G as Policy>::Queues as Flag>::If<<G as Policy>::Wait>;
+pub(super) type WaitOf<G> = <<G as Policy>::Queues as Flag>::If<<G as Policy>::Wait>;
 
 impl<S: Service<R>, R, G: Admit<R> + Clone> State<S, R, G> {
     /// `spare` gets hold of the ready service, should the call have to wait.
@@ -179,14 +179,10 @@ impl<S: Service<R>, R, G: Admit<R> + Clone> State<S, R, G> {
             Admission::Granted(ticket) => Self::start(guard, ticket, service, request),
             Admission::Refused(no) => Self::Refused(Some(no)),
             Admission::Wait(wait) => {
-                let mut turn = Turn {
-                    guard,
-                    wait: Some(wait),
-                };
-                let wait = turn.wait.as_ref().expect("it is there a line above");
-                let service = spare(service, wait);
+                let turn = Turn::new(guard, wait);
+                let service = spare(service, turn.wait());
                 let guard = guard.clone();
-                let wait = turn.wait.take().expect("nobody else takes it");
+                let wait = turn.keep();
                 Self::Waiting(G::Queues::map(wait, |wait| Waiting {
                     wait,
                     guard,
@@ -252,11 +248,26 @@ impl<S: Service<R>, R, G: Policy, M> fmt::Debug for ResponseFuture<S, R, G, M> {
     }
 }
 
-/// A turn in a queue while the call that will wait for it is put together. Cloning the service may
-/// panic, and then there will be none.
-struct Turn<'a, G: Policy> {
+/// A turn in a queue while the call that will wait for it is put together. Cloning the service or
+/// reading a deadline may panic, and then there will be none.
+pub(super) struct Turn<'a, G: Policy> {
     guard: &'a G,
     wait: Option<WaitOf<G>>,
+}
+
+impl<'a, G: Policy> Turn<'a, G> {
+    pub(super) const fn new(guard: &'a G, wait: WaitOf<G>) -> Self {
+        let wait = Some(wait);
+        Self { guard, wait }
+    }
+
+    const fn wait(&self) -> &WaitOf<G> {
+        self.wait.as_ref().expect("only `keep` takes it")
+    }
+
+    pub(super) fn keep(mut self) -> WaitOf<G> {
+        self.wait.take().expect("only a drop takes it as well")
+    }
 }
 
 impl<G: Policy> Drop for Turn<'_, G> {

@@ -3,21 +3,23 @@
 use std::{
     fmt,
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
 };
 
 use tower::Layer;
 
 use super::{
-    once::Call,
-    policy::{Admission, Admit, No, Policy},
-    service::{Guarded, ResponseFuture},
+    once::{Call, FlatCall},
+    policy::{Admission, Admit, Flag, No, Policy},
+    service::{Guarded, ResponseFuture, Turn},
     settle::{Permit, Settlement},
+    until::{Alarm, Bounded, Patience, Until},
 };
 use crate::{
-    classify::{Classify, OnError, Outcome},
-    error::{Error, Rejected},
+    classify::{Advice, Classify, OnError, Outcome},
+    deadline::{CarryDeadline, NoDeadline},
+    error::{CarryRejected, Error, Rejected},
     sys::{Arc, Now},
 };
 
@@ -37,8 +39,10 @@ use crate::{
 /// # let _ = both;
 /// # Ok::<(), buttress::InvalidConfig>(())
 /// ```
-pub struct Guard<P, C = OnError> {
+pub struct Guard<P, C = OnError, D = NoDeadline> {
     shared: Arc<Shared<P, C>>,
+    /// In place: by default it takes no room, in a guard and in every call.
+    until: D,
 }
 
 struct Shared<P, C> {
@@ -58,6 +62,37 @@ impl<P, C> Guard<P, C> {
     pub fn judged(policy: P, classify: C) -> Self {
         Self {
             shared: Arc::new(Shared { policy, classify }),
+            until: NoDeadline,
+        }
+    }
+}
+
+impl<P, C, D> Guard<P, C, D> {
+    /// The same policy, in which calls wait no longer than to their request's deadline: the strategy
+    /// says where to find it. See [the module](crate::guard#a-deadline-for-the-wait).
+    ///
+    /// It is asked of a request that has to wait, and of no other. A policy that cannot wait takes no
+    /// notice of it.
+    ///
+    /// ```
+    /// use buttress::{Deadline, OnError, guard::{Guard, Until}};
+    ///
+    /// struct Request {
+    ///     answer_by: Option<Deadline>,
+    /// }
+    ///
+    /// type Answer = fn(&Request) -> Option<Deadline>;
+    ///
+    /// /// Whatever makes calls wait.
+    /// fn patient<P>(printers: Guard<P>) -> Guard<P, OnError, Until<Answer>> {
+    ///     printers.deadline(|request| request.answer_by)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn deadline<T>(self, strategy: T) -> Guard<P, C, Until<T>> {
+        Guard {
+            shared: self.shared,
+            until: Until(strategy),
         }
     }
 
@@ -76,14 +111,14 @@ impl<P, C> Guard<P, C> {
     }
 }
 
-impl<P: Policy, C> Guard<P, C> {
+impl<P: Policy, C, D: Patience + Clone> Guard<P, C, D> {
     /// Runs one call without tower.
     ///
     /// Whether it may start is decided here and now; what `call` makes runs only when it may.
     ///
-    /// For several policies around one call make a guard of them, `Guard::new((outer, inner))`: a `call`
-    /// within a `call` nests the error, and the default classifier of the outer one takes a refusal of
-    /// the inner one for a failure.
+    /// For several policies around one call make a guard of them, `Guard::new((outer, inner))`, or let the
+    /// outer ones take [`call_flat`](Self::call_flat): a `call` within a `call` nests the error, and the
+    /// default classifier of the outer one takes a refusal of the inner one for a failure.
     ///
     /// # Errors
     ///
@@ -111,8 +146,45 @@ impl<P: Policy, C> Guard<P, C> {
         Fut: Future<Output = Result<T, E>>,
         P: Admit<()>,
         C: Classify<T, Error<E>>,
+        D: CarryDeadline<()>,
     {
         ResponseFuture::once(self, call)
+    }
+
+    /// The same for a call whose error can hold a refusal already, as that of another pattern's `call`:
+    /// it stays as it is, so that patterns within patterns have one flat error.
+    ///
+    /// # Errors
+    ///
+    /// The call's own, or the refusal in it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use buttress::{CircuitBreaker, Error, Retry, Timeout};
+    /// use std::time::Duration;
+    ///
+    /// let retry = Retry::builder().build()?;
+    /// let breaker = CircuitBreaker::builder().build()?;
+    /// let timeout = Timeout::builder(Duration::from_secs(3)).build()?;
+    ///
+    /// let read = || tokio::fs::read_to_string("Cargo.toml");
+    /// let attempt = |_| breaker.call_flat(|| timeout.call(read));
+    /// let text: Result<String, Error<std::io::Error>> = retry.call_flat(attempt).await;
+    /// # assert!(text?.contains("buttress"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn call_flat<F, Fut, T, E>(&self, call: F) -> FlatCall<F, Self>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: CarryRejected,
+        P: Admit<()>,
+        C: Classify<T, E>,
+        D: CarryDeadline<()>,
+    {
+        ResponseFuture::once_flat(self, call)
     }
 
     /// Asks for the right to run one call, for code that does not look like a call.
@@ -137,7 +209,7 @@ impl<P: Policy, C> Guard<P, C> {
     where
         P: Admit<(), Queues = No>,
     {
-        match self.admit(&Now::lazy(), &()) {
+        match self.policy().admit(&Now::lazy(), &()) {
             Admission::Granted(ticket) => Ok(Permit(Settlement::new(self, ticket))),
             Admission::Refused(no) => Err(no),
             Admission::Wait(never) => match never {},
@@ -145,22 +217,23 @@ impl<P: Policy, C> Guard<P, C> {
     }
 }
 
-impl<P, C> Clone for Guard<P, C> {
+impl<P, C, D: Clone> Clone for Guard<P, C, D> {
     #[inline]
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
+            until: self.until.clone(),
         }
     }
 }
 
-impl<P: fmt::Debug, C> fmt::Debug for Guard<P, C> {
+impl<P: fmt::Debug, C, D> fmt::Debug for Guard<P, C, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Guard").field(self.policy()).finish()
     }
 }
 
-impl<S, P, C> Layer<S> for Guard<P, C> {
+impl<S, P, C, D: Clone> Layer<S> for Guard<P, C, D> {
     type Service = Guarded<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
@@ -168,20 +241,21 @@ impl<S, P, C> Layer<S> for Guard<P, C> {
     }
 }
 
-impl<T, E, P, C: Classify<T, E>> Classify<T, E> for Guard<P, C> {
+impl<T, E, P, C: Classify<T, E>, D> Classify<T, E> for Guard<P, C, D> {
     #[inline]
     fn classify(&self, result: Result<&T, &E>) -> Outcome {
         self.classifier().classify(result)
     }
 
-    fn delay_hint(&self, result: Result<&T, &E>) -> Option<std::time::Duration> {
-        self.classifier().delay_hint(result)
+    #[inline]
+    fn advise(&self, result: Result<&T, &E>) -> Advice {
+        self.classifier().advise(result)
     }
 }
 
-impl<P: Policy, C> Policy for Guard<P, C> {
+impl<P: Policy, C, D: Patience> Policy for Guard<P, C, D> {
     type Ticket = P::Ticket;
-    type Wait = P::Wait;
+    type Wait = Bounded<P::Wait, D::Ends>;
     type Queues = P::Queues;
     type Settles = P::Settles;
 
@@ -195,7 +269,20 @@ impl<P: Policy, C> Policy for Guard<P, C> {
     }
 
     fn leave(&self, wait: Pin<&mut Self::Wait>) {
-        self.policy().leave(wait);
+        let wait = wait.project();
+        let alarm = wait.alarm.as_pin_mut().map(D::Ends::pin);
+        // If it has rung, the policy panicked while it gave up the turn.
+        if !alarm.is_some_and(|alarm| alarm.has_rung()) {
+            self.policy().leave(wait.wait);
+        }
+    }
+
+    fn expire(&self, wait: Pin<&mut Self::Wait>, now: &Now) -> Rejected {
+        let wait = wait.project();
+        if let Some(alarm) = wait.alarm.as_pin_mut() {
+            D::Ends::pin(alarm).ring();
+        }
+        self.policy().expire(wait.wait, now)
     }
 
     fn cancel(&self, ticket: Self::Ticket) {
@@ -212,13 +299,13 @@ impl<P: Policy, C> Policy for Guard<P, C> {
     }
 }
 
-impl<R: ?Sized, P: Admit<R>, C> Admit<R> for Guard<P, C> {
+impl<R: ?Sized, P: Admit<R>, C, D: Patience + CarryDeadline<R>> Admit<R> for Guard<P, C, D> {
     #[inline]
     fn admit(&self, now: &Now, request: &R) -> Admission<Self> {
         match self.policy().admit(now, request) {
             Admission::Granted(ticket) => Admission::Granted(ticket),
             Admission::Refused(no) => Admission::Refused(no),
-            Admission::Wait(wait) => Admission::Wait(wait),
+            Admission::Wait(wait) => self.queue(Turn::new(self.policy(), wait), now, request),
         }
     }
 
@@ -229,6 +316,37 @@ impl<R: ?Sized, P: Admit<R>, C> Admit<R> for Guard<P, C> {
         now: &Now,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Self::Ticket, Rejected>> {
-        self.policy().poll_wait(wait, request, now, cx)
+        let mut wait = wait;
+        let bounded = wait.as_mut().project();
+        let Some(alarm) = bounded.alarm.as_pin_mut() else {
+            return self.policy().poll_wait(bounded.wait, request, now, cx);
+        };
+        let alarm = D::Ends::pin(alarm);
+        // A turn that has come too late is passed on: the call would work for nobody.
+        if !alarm.is_over(now) {
+            let turn = self.policy().poll_wait(bounded.wait, request, now, cx);
+            if turn.is_ready() || alarm.poll(cx).is_pending() {
+                return turn;
+            }
+        }
+        Poll::Ready(Err(self.expire(wait, now)))
+    }
+}
+
+impl<P: Policy, C, D: Patience> Guard<P, C, D> {
+    /// The policy made the call queue for its turn: is there time for that?
+    fn queue<R: ?Sized>(&self, turn: Turn<'_, P>, now: &Now, request: &R) -> Admission<Self>
+    where
+        D: CarryDeadline<R>,
+    {
+        let until = self.until.read(request);
+        if until.is_some_and(|until| until.is_over(now.get())) {
+            let wait = pin!(turn.keep());
+            let wait = P::Queues::pin(wait);
+            return Admission::Refused(self.policy().expire(wait, now));
+        }
+        let alarm = until.and_then(|until| D::Ends::put(|| Alarm::new(until)));
+        let bound = |wait| Bounded { wait, alarm };
+        Admission::Wait(P::Queues::map(turn.keep(), bound))
     }
 }

@@ -4,12 +4,16 @@
 //! time moves all of it, a seed reproduces all of it, and the model checker can replace all of it.
 
 mod clock;
+#[cfg(feature = "http")]
+pub(crate) mod date;
 mod line;
+mod live;
 mod random;
 mod sync;
 
 pub use clock::Now;
 pub(crate) use clock::nanos_between;
 pub(crate) use line::{Line, lane};
-pub(crate) use random::Rng;
+pub(crate) use live::Live;
+pub(crate) use random::{Rng, SharedRng, unit};
 pub(crate) use sync::{Arc, AtomicU64, Mutex, OnceLock, Ordering, Registry, Weak};

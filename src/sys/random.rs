@@ -2,6 +2,8 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
+use super::sync::{AtomicU64, Ordering};
+
 /// A small seedable generator (SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom
 /// number generators", 2014). It spreads retries and openings; it guards no secret.
 #[derive(Debug, Clone)]
@@ -22,22 +24,73 @@ impl Rng {
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.state = self.state.wrapping_add(GAMMA);
+        mix(self.state)
     }
 
-    /// Uniform in `[0, 1)`: the upper 53 bits, so that every value is exact.
+    /// Uniform in `[0, 1)`.
     pub(crate) fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        unit(self.next())
     }
+}
+
+/// A generator that many calls draw from at once: no two of them ever draw the same number.
+#[derive(Debug)]
+pub(crate) struct SharedRng {
+    state: AtomicU64,
+}
+
+impl SharedRng {
+    /// What this generator would have drawn.
+    pub(crate) fn new(from: Rng) -> Self {
+        Self {
+            state: AtomicU64::new(from.state),
+        }
+    }
+
+    /// Uniform in `[0, 1)`.
+    pub(crate) fn unit(&self) -> f64 {
+        unit(self.next())
+    }
+
+    /// Another generator, reproducible if this one is.
+    pub(crate) fn split(&self) -> Rng {
+        Rng::seeded(self.next())
+    }
+
+    fn next(&self) -> u64 {
+        // Which call gets which number does not matter, only that none is drawn twice.
+        let before = self.state.fetch_add(GAMMA, Ordering::Relaxed);
+        mix(before.wrapping_add(GAMMA))
+    }
+}
+
+const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+const fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Uniform in `[0, 1)`: the upper 53 bits, so that every value is exact.
+pub(crate) fn unit(draw: u64) -> f64 {
+    (draw >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Rng;
+    use super::{Rng, SharedRng};
+
+    #[test]
+    #[cfg(not(buttress_loom))]
+    fn a_shared_generator_draws_what_its_origin_would_have_drawn() {
+        let mut own = Rng::seeded(7);
+        let shared = SharedRng::new(Rng::seeded(7));
+        for _ in 0..8 {
+            assert_eq!(shared.unit().to_bits(), own.unit().to_bits());
+        }
+    }
 
     #[test]
     fn a_seed_reproduces_the_sequence_and_entropy_does_not() {

@@ -8,9 +8,10 @@ use tokio::time::Instant;
 pub struct Event {
     /// The policy's name.
     pub policy: &'static str,
-    /// The generation that it led to.
+    /// The generation that it led to; 0 for policies that have none.
     pub generation: u64,
-    /// Counts the events of one policy, from 1. Delivery across threads is unordered; this is not.
+    /// Counts the events of one policy, from 1. Delivery across threads is unordered; this is not. A
+    /// budget counts its own, also where it has the name of the retry or hedge that it belongs to.
     pub seq: u64,
     /// When.
     pub at: Instant,
@@ -86,6 +87,140 @@ pub enum EventKind {
         /// Whether its window had to start empty, since its kind or span changed.
         window_cleared: bool,
     },
+    /// A retry sent another attempt.
+    #[non_exhaustive]
+    Retried {
+        /// Its number, counting the first.
+        attempt: u32,
+        /// How long it waited for that.
+        delay: Duration,
+        /// Whether the dependency asked for that wait.
+        hinted: bool,
+    },
+    /// A retry gave up on a call that it would have repeated.
+    #[non_exhaustive]
+    RetriesStopped {
+        /// Attempts made: none if the deadline had passed when the call arrived.
+        attempts: u32,
+        /// Why there was no other.
+        reason: Stopped,
+    },
+    /// A budget is used up: the first extra attempt that it refused after one that it allowed.
+    BudgetExhausted,
+    /// A timeout ended a call.
+    #[non_exhaustive]
+    TimedOut {
+        /// What it ran into.
+        kind: Expiry,
+        /// The time that the call was given.
+        limit: Duration,
+    },
+    /// A hedge sent a second, or further, attempt beside those that are running.
+    #[non_exhaustive]
+    Hedged {
+        /// Its number, counting the first.
+        attempt: u32,
+        /// How long after the first.
+        after: Duration,
+    },
+    /// A hedged call was answered by an extra attempt, before the first.
+    #[non_exhaustive]
+    HedgeWon {
+        /// The attempt's number, counting the first.
+        attempt: u32,
+        /// How long after the first was sent.
+        after: Duration,
+    },
+    /// A fallback took the place of a failed call.
+    #[non_exhaustive]
+    FellBack {
+        /// What became of it.
+        result: Backed,
+    },
+}
+
+/// Why a retry gave up on a call that it would have repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stopped {
+    /// All attempts were made.
+    Attempts,
+    /// The budget had none left.
+    Budget,
+    /// The deadline could not hold the next wait.
+    Deadline,
+    /// The dependency asked for a longer wait than is allowed.
+    Hint,
+    /// The request cannot be replayed.
+    NotReplayable,
+}
+
+impl Stopped {
+    /// The name used in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Attempts => "attempts",
+            Self::Budget => "budget",
+            Self::Deadline => "deadline",
+            Self::Hint => "hint",
+            Self::NotReplayable => "not_replayable",
+        }
+    }
+}
+
+/// What a timed-out call ran into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Expiry {
+    /// The timeout's own limit.
+    Limit,
+    /// The deadline that the request carried, while the call ran.
+    Deadline,
+    /// The deadline that the request carried, before the call was started.
+    Expired,
+}
+
+impl Expiry {
+    /// The name used in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::Deadline => "deadline",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// What became of a fallback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backed {
+    /// It answered in place of the failed call.
+    Answered,
+    /// It failed as well.
+    Failed,
+    /// As many as allowed were running; the failed call's own result was returned.
+    Full,
+    /// It had nothing to say to this request; the failed call's own result was returned.
+    Declined,
+    /// The caller went away while it ran.
+    Abandoned,
+}
+
+impl Backed {
+    /// The name used in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Full => "full",
+            Self::Declined => "declined",
+            Self::Abandoned => "abandoned",
+        }
+    }
 }
 
 /// Which threshold opened a circuit breaker.

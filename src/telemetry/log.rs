@@ -1,11 +1,21 @@
 //! Log lines, through `tracing`.
 
-use tracing::{info, warn};
+use tracing::{Level, debug, enabled, info, warn};
 
 use super::event::{Event, EventKind};
 
-/// Whether events are worth building for the log alone.
-pub(super) const HEARD: bool = true;
+/// Whether an event is worth building for the log alone.
+pub(super) fn heard(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::Retried { .. }
+        | EventKind::RetriesStopped { .. }
+        | EventKind::TimedOut { .. }
+        | EventKind::Hedged { .. }
+        | EventKind::HedgeWon { .. }
+        | EventKind::FellBack { .. } => enabled!(target: "buttress", Level::DEBUG),
+        _ => true,
+    }
+}
 
 pub(super) fn write(event: &Event) {
     let Event {
@@ -60,7 +70,39 @@ pub(super) fn write(event: &Event) {
         ),
         EventKind::Reconfigured { window_cleared } => info!(
             target: "buttress",
-            policy, generation, window_cleared, "circuit breaker reconfigured"
+            policy, generation, window_cleared, "reconfigured"
+        ),
+        EventKind::Retried {
+            attempt,
+            delay,
+            hinted,
+        } => debug!(
+            target: "buttress",
+            policy, generation, attempt, ?delay, hinted, "retried"
+        ),
+        EventKind::RetriesStopped { attempts, reason } => debug!(
+            target: "buttress",
+            policy, generation, attempts, reason = reason.as_str(), "retries stopped"
+        ),
+        EventKind::BudgetExhausted => warn!(
+            target: "buttress",
+            policy, generation, "retry budget exhausted"
+        ),
+        EventKind::TimedOut { kind, limit } => debug!(
+            target: "buttress",
+            policy, generation, kind = kind.as_str(), ?limit, "timed out"
+        ),
+        EventKind::Hedged { attempt, after } => debug!(
+            target: "buttress",
+            policy, generation, attempt, ?after, "hedged"
+        ),
+        EventKind::HedgeWon { attempt, after } => debug!(
+            target: "buttress",
+            policy, generation, attempt, ?after, "hedge won"
+        ),
+        EventKind::FellBack { result } => debug!(
+            target: "buttress",
+            policy, generation, result = result.as_str(), "fell back"
         ),
     }
 }

@@ -1,9 +1,12 @@
 #![doc = include_str!("telemetry.md")]
 
 pub(crate) mod event;
+mod family;
+mod ignore;
 mod listeners;
 mod name;
-mod names;
+pub(crate) mod names;
+mod voice;
 
 #[cfg(feature = "tracing")]
 mod log;
@@ -17,10 +20,19 @@ mod meter;
 #[path = "unmetered.rs"]
 mod meter;
 
-pub use event::{Event, EventKind, Trip};
+#[cfg(feature = "metrics")]
+mod counters;
+#[cfg(not(feature = "metrics"))]
+#[path = "uncounted.rs"]
+mod counters;
+
+pub use event::{Backed, Event, EventKind, Expiry, Stopped, Trip};
+pub use ignore::ignore_malformed;
 pub use listeners::Subscription;
 
+pub(crate) use counters::{Counters, Meter};
 pub(crate) use event::State;
 pub(crate) use listeners::{Listener, Listeners};
 pub(crate) use meter::BreakerMeter;
 pub(crate) use name::intern;
+pub(crate) use voice::Voice;

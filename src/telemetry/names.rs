@@ -4,10 +4,83 @@
     allow(dead_code, reason = "only the table's test reads them")
 )]
 
+use super::{
+    event::{Backed, Expiry, Stopped},
+    family::{Family, Level},
+};
+
 pub(super) const CALLS: &str = "buttress_calls_total";
 pub(super) const REJECTED: &str = "buttress_rejected_total";
 pub(super) const BREAKER_STATE: &str = "buttress_breaker_state";
 pub(super) const BREAKER_TRANSITIONS: &str = "buttress_breaker_transitions_total";
+pub(super) const MALFORMED: &str = "buttress_malformed_headers_total";
+
+pub(crate) static RETRY_ATTEMPTS: Family<4> = Family {
+    name: "buttress_retry_attempts_total",
+    what: "Attempts that ended under a retry.",
+    label: "result",
+    values: ["answered", "failed", "refused", "abandoned"],
+};
+
+pub(crate) static RETRY_STOPPED: Family<5> = Family {
+    name: "buttress_retry_stopped_total",
+    what: "Calls that a retry gave up on.",
+    label: "reason",
+    values: [
+        Stopped::Attempts.as_str(),
+        Stopped::Budget.as_str(),
+        Stopped::Deadline.as_str(),
+        Stopped::Hint.as_str(),
+        Stopped::NotReplayable.as_str(),
+    ],
+};
+
+pub(crate) static BUDGET_BALANCE: Level = Level {
+    name: "buttress_retry_budget_balance",
+    what: "Extra attempts that a budget would allow now.",
+};
+
+pub(crate) static TIMEOUTS: Family<3> = Family {
+    name: "buttress_timeout_total",
+    what: "Calls that ran out of time.",
+    label: "kind",
+    values: [
+        Expiry::Limit.as_str(),
+        Expiry::Deadline.as_str(),
+        Expiry::Expired.as_str(),
+    ],
+};
+
+pub(crate) static HEDGES: Family<4> = Family {
+    name: "buttress_hedge_total",
+    what: "Hedged calls, by which attempt won.",
+    label: "winner",
+    values: ["primary", "hedge", "none", "abandoned"],
+};
+
+pub(crate) static HEDGES_WITHHELD: Family<3> = Family {
+    name: "buttress_hedge_withheld_total",
+    what: "Hedges that were due and not sent.",
+    label: "reason",
+    values: [
+        Stopped::Budget.as_str(),
+        Stopped::Deadline.as_str(),
+        Stopped::NotReplayable.as_str(),
+    ],
+};
+
+pub(crate) static FALLBACKS: Family<5> = Family {
+    name: "buttress_fallback_total",
+    what: "Failed calls that were handed to a fallback.",
+    label: "result",
+    values: [
+        Backed::Answered.as_str(),
+        Backed::Failed.as_str(),
+        Backed::Full.as_str(),
+        Backed::Declined.as_str(),
+        Backed::Abandoned.as_str(),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -23,6 +96,14 @@ mod tests {
             super::REJECTED,
             super::BREAKER_STATE,
             super::BREAKER_TRANSITIONS,
+            super::MALFORMED,
+            super::RETRY_ATTEMPTS.name,
+            super::RETRY_STOPPED.name,
+            super::BUDGET_BALANCE.name,
+            super::TIMEOUTS.name,
+            super::HEDGES.name,
+            super::HEDGES_WITHHELD.name,
+            super::FALLBACKS.name,
         ];
         assert_eq!(documented, names.len());
         for name in names {

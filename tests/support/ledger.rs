@@ -1,4 +1,5 @@
 //! A recorder to look into, and its names.
+#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::{
     cell::Cell,
