@@ -14,18 +14,17 @@
     reason = "a bench does as it likes"
 )]
 
+#[macro_use]
 mod support;
 
-use std::{env, hint::black_box, time::Duration};
+use std::{hint::black_box, time::Duration};
 
 use buttress::{CircuitBreaker, breaker::Builder};
 use gungraun::{library_benchmark, library_benchmark_group};
-use support::{Bare, Floor, drive, finish};
+use support::{FAILING, Floor, OK, finish, repeat, through_tower, warm};
 use tower::{Layer, Service};
 
 const CALLS: u64 = 100;
-const OK: Bare = Bare { fails: false };
-const FAILING: Bare = Bare { fails: true };
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn breaker(setup: impl FnOnce(Builder) -> Builder) -> CircuitBreaker {
@@ -64,34 +63,18 @@ fn open() -> impl Service<u64> {
     breaker.layer(OK)
 }
 
-#[inline(never)]
-fn through_tower<S: Service<u64>>(service: &mut S, calls: u64) {
-    for _ in 0..calls {
-        black_box(drive(service, black_box(1)));
-    }
-}
-
-#[inline(never)]
 fn through_call(breaker: &CircuitBreaker, calls: u64) {
-    for _ in 0..calls {
-        let call = breaker.call(|| std::future::ready(Ok::<_, ()>(black_box(1))));
-        black_box(finish(call).is_ok());
-    }
+    repeat(calls, || {
+        finish(breaker.call(|| std::future::ready(Ok::<_, ()>(black_box(1))))).is_ok()
+    });
 }
 
-#[inline(never)]
 fn through_permit(breaker: &CircuitBreaker, calls: u64) {
-    for _ in 0..calls {
+    repeat(calls, || {
         if let Ok(permit) = black_box(breaker).try_acquire() {
             permit.success();
         }
-    }
-}
-
-/// The first call registers the metrics; it is not counted.
-fn warm<S: Service<u64>>(mut service: S) -> S {
-    through_tower(&mut service, 1);
-    service
+    });
 }
 
 fn warm_breaker() -> CircuitBreaker {
@@ -146,24 +129,4 @@ fn run(case: &str, calls: u64) {
     }
 }
 
-mod counted {
-    use super::hundred_calls;
-
-    gungraun::main!(library_benchmark_groups = hundred_calls);
-
-    pub(super) fn by_the_runner() {
-        main();
-    }
-}
-
-fn main() {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        // From `cargo bench`, and from the runner that it starts.
-        ["--gungraun-run", ..] => counted::by_the_runner(),
-        [..] if arguments.iter().any(|argument| argument == "--bench") => counted::by_the_runner(),
-        [case, calls] => run(case, calls.parse().expect("a number of calls")),
-        // `cargo test --benches` only asks whether it runs, and needs no valgrind for that.
-        _ => run("closed_count_window", 1),
-    }
-}
+count!(hundred_calls, run, "closed_count_window");
