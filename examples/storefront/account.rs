@@ -1,11 +1,12 @@
-//! The second half of the screen: what breaker B saw, the bars, and the verdict in words.
+//! The second half of the screen: what breaker B saw, and the verdict in words.
 
 use crate::fault::HEALS;
-use crate::run::Run;
+use crate::run::{PROMISE, Run};
+use crate::screen;
 use crate::shop::PROBES;
 use crate::story::{Change, Judged, Span};
-use crate::text::{exact, percent, secs, thousands};
-use crate::verdict::{Bar, Rule, Unit, Verdict};
+use crate::text::{exact, secs, thousands};
+use crate::verdict::Verdict;
 
 /// One line for each span; lost rounds after the first are told together.
 pub fn story(spans: &[Span]) -> String {
@@ -62,47 +63,23 @@ fn tell(span: &Span) -> String {
     }
 }
 
-pub fn bars(bars: &[Bar]) -> String {
-    let heading = format!("{:48}{:>10}{:>12}", "bars", "measured", "promised");
-    let line = |bar: &Bar| {
-        let (sign, limit) = match bar.rule {
-            Rule::AtLeast(limit) => (">=", limit),
-            Rule::AtMost(limit) => ("<=", limit),
-            Rule::Below(limit) => ("<", limit),
-        };
-        let show = |value| match bar.unit {
-            Unit::Share => percent(value),
-            Unit::Count => format!("{value:.0}"),
-            Unit::Seconds if value.is_finite() => format!("{value:.2} s"),
-            Unit::Seconds => "never".into(),
-        };
-        let (measured, promised) = (show(bar.measured), format!("{sign} {}", show(limit)));
-        let met = if bar.met() { "met" } else { "MISSED" };
-        format!("  {:46}{measured:>10}{promised:>12}  {met}", bar.name)
-    };
-    let lines: Vec<_> = std::iter::once(heading)
-        .chain(bars.iter().map(line))
-        .collect();
-    lines.join("\n")
-}
-
 /// The verdict, and no word more than the run has shown.
 pub fn words(run: &Run) -> String {
     let [a, b, _] = &run.figures;
     let (lost, of) = (b.lists.of - b.lists.part, thousands(b.lists.of));
     let (before, after) = (run.lost_before, thousands(lost - run.lost_before));
     let verdict = match run.verdict {
-        Verdict::Isolated => {
+        Verdict::Kept => {
             let (down, hurt) = (secs(run.fault.down()), exact(run.hurt));
             format!("member was down {down}, the product list was hurt for {hurt} of them.")
         }
-        Verdict::NotIsolated if run.spans.is_empty() => {
+        Verdict::Broken if run.spans.is_empty() => {
             format!(
                 "B lost {} of {of} lists, and its breaker never opened.",
                 thousands(lost)
             )
         }
-        Verdict::NotIsolated => {
+        Verdict::Broken => {
             let lost = thousands(lost);
             format!("B lost {lost} of {of} lists, {before} before its breaker first opened.")
         }
@@ -117,17 +94,9 @@ pub fn words(run: &Run) -> String {
         }
         Verdict::Unproven => "the control survived, so this run proves nothing".into(),
     };
-    let mut lines = vec![format!("{}: {verdict}", run.verdict.name())];
+    let mut lines = vec![format!("{}: {verdict}", run.verdict.name(PROMISE))];
 
-    let missed: Vec<_> = run
-        .bars
-        .iter()
-        .filter(|bar| !bar.met())
-        .map(|bar| bar.name)
-        .collect();
-    if !missed.is_empty() {
-        lines.push(format!("Missed: {}.", missed.join("; ")));
-    }
+    lines.extend(screen::missed(&run.bars));
     if run.verdict != Verdict::Unproven && run.fault.control_below().is_none() {
         lines.push(
             "This fault holds no slot, its errors come at once: the verdict is on B alone.".into(),
@@ -137,7 +106,7 @@ pub fn words(run: &Run) -> String {
             a.lists, b.lists
         ));
     }
-    if run.verdict == Verdict::Isolated && before > 0 {
+    if run.verdict == Verdict::Kept && before > 0 {
         lines.push(format!(
             "Lost before the breaker could know: {before} of {of} lists; later: {after}."
         ));

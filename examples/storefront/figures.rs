@@ -37,9 +37,9 @@ impl Share {
         self.part as f64 / self.of.max(1) as f64
     }
 
-    fn count(visits: impl Iterator<Item = Visit>, good: impl Fn(&Visit) -> bool) -> Self {
-        visits.fold(Self { part: 0, of: 0 }, |sum, visit| Self {
-            part: sum.part + usize::from(good(&visit)),
+    pub fn count<T>(seen: impl Iterator<Item = T>, good: impl Fn(&T) -> bool) -> Self {
+        seen.fold(Self { part: 0, of: 0 }, |sum, it| Self {
+            part: sum.part + usize::from(good(&it)),
             of: sum.of + 1,
         })
     }

@@ -2,17 +2,25 @@
 
 use serde_json::{Value, json};
 
+use crate::chain::{self, Chain};
 use crate::fault::{ENDS, HEALS, STRIKES, SWITCHED_OFF, SWITCHED_ON};
 use crate::figures::{CELL, Figures, Share};
 use crate::load::{LISTS_PER_SECOND, PAGES_PER_SECOND};
-use crate::run::Run;
+use crate::run::{PROMISE, Run};
 use crate::shop::{
     CLIENT_TIMEOUT, MIN_CALLS, OPEN_FOR, PROBES, RAMP, RATIO, SLOTS, SLOW_CALL, WINDOW,
 };
+use crate::storm::{self, Storm};
 use crate::story::{Change, Span};
-use crate::verdict::{Bar, Rule, Unit, Verdict};
+use crate::verdict::{Bar, Rule, Unit};
 
-pub fn document(runs: &[Run], worst: Verdict) -> Value {
+/// An act that was not played is null; `worst` is the verdict of all, its name and its exit code.
+pub fn document(
+    runs: &[Run],
+    storm: Option<&Storm>,
+    chain: Option<&Chain>,
+    worst: (&str, u8),
+) -> Value {
     json!({
         "storefront": {
             "clock": {
@@ -38,8 +46,10 @@ pub fn document(runs: &[Run], worst: Verdict) -> Value {
             },
         },
         "runs": runs.iter().map(run).collect::<Vec<_>>(),
-        "verdict": worst.name(),
-        "exit": worst.exit_code(),
+        "storm": storm.map(storm::document),
+        "chain": chain.map(chain::document),
+        "verdict": worst.0,
+        "exit": worst.1,
     })
 }
 
@@ -58,7 +68,7 @@ fn run(run: &Run) -> Value {
         "latest_request_ms": run.latest.as_secs_f64() * 1_000.0,
         "unanswered_requests": run.silent,
         "bars": run.bars.iter().map(bar).collect::<Vec<_>>(),
-        "verdict": run.verdict.name(),
+        "verdict": run.verdict.name(PROMISE),
         "exit": run.verdict.exit_code(),
     })
 }
@@ -87,7 +97,7 @@ fn figures(figures: &Figures) -> Value {
     })
 }
 
-fn share(share: &Share) -> Value {
+pub fn share(share: &Share) -> Value {
     json!({ "part": share.part, "of": share.of, "ratio": share.ratio() })
 }
 
@@ -110,7 +120,7 @@ fn span(span: &Span) -> Value {
     })
 }
 
-fn bar(bar: &Bar) -> Value {
+pub fn bar(bar: &Bar) -> Value {
     let (rule, limit) = match bar.rule {
         Rule::AtLeast(limit) => ("at least", limit),
         Rule::AtMost(limit) => ("at most", limit),
@@ -119,6 +129,7 @@ fn bar(bar: &Bar) -> Value {
     let unit = match bar.unit {
         Unit::Share => "ratio",
         Unit::Count => "count",
+        Unit::Times => "times",
         Unit::Seconds => "s",
     };
     json!({

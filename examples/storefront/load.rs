@@ -1,14 +1,13 @@
-//! The visitors: open-loop load, the same schedule for every copy. The next one comes whether or not
-//! the last has been answered.
+//! The visitors of the shops.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::StatusCode;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
+use crate::arrivals::{self, Schedule, SplitMix64};
 use crate::fault::ENDS;
 use crate::shop::{NO_SLOT, Shop};
 
@@ -58,22 +57,19 @@ pub enum Ending {
     Silent,
 }
 
-/// Even arrivals, each moved by chance within its turn.
-pub fn schedule(seed: u64) -> Arc<[(Duration, Page)]> {
+/// Who comes to a shop, and when.
+pub fn schedule(seed: u64) -> Schedule<Page> {
     let mut random = SplitMix64(seed);
-    let mut arrivals = Vec::new();
+    let mut visits = Vec::new();
     for (page, rate) in [
         (Page::List, LISTS_PER_SECOND),
         (Page::Member, PAGES_PER_SECOND),
     ] {
-        let all = (ENDS.as_secs_f64() * f64::from(rate)) as u32;
-        arrivals.extend((0..all).map(|turn| {
-            let at = (f64::from(turn) + random.unit()) / f64::from(rate);
-            (Duration::from_secs_f64(at), page)
-        }));
+        let arrivals = arrivals::even(&mut random, Duration::ZERO..ENDS, rate);
+        visits.extend(arrivals.map(|at| (at, page)));
     }
-    arrivals.sort_by_key(|(at, _)| *at);
-    arrivals.into()
+    visits.sort_by_key(|(at, _)| *at);
+    visits.into()
 }
 
 /// The visitors of one shop.
@@ -107,14 +103,10 @@ impl Visitors {
     }
 
     /// Sends the whole schedule and waits for the last answer.
-    pub async fn come(self, schedule: Arc<[(Duration, Page)]>, epoch: Instant) -> Vec<Visit> {
-        let mut visits = Vec::with_capacity(schedule.len());
-        let mut inside = JoinSet::new();
-        for &(due, page) in schedule.iter() {
-            sleep_until(epoch + due).await;
+    pub async fn come(self, schedule: Schedule<Page>, epoch: Instant) -> Vec<Visit> {
+        let visit = move |page, due, late| {
             let visitors = self.clone();
-            inside.spawn(async move {
-                let late = epoch.elapsed().saturating_sub(due);
+            async move {
                 // After a machine that stood still no herd may come: these have left long ago.
                 let ending = if late < PATIENCE {
                     visitors.ask(page).await.ok()
@@ -129,13 +121,9 @@ impl Visitors {
                     took: epoch.elapsed().saturating_sub(due),
                     ending,
                 }
-            });
-            while let Some(done) = inside.try_join_next() {
-                visits.push(done.expect("a visitor does not panic"));
             }
-        }
-        visits.extend(inside.join_all().await);
-        visits
+        };
+        arrivals::send_all(schedule, epoch, visit).await
     }
 
     async fn ask(self, page: Page) -> reqwest::Result<Ending> {
@@ -148,18 +136,5 @@ impl Visitors {
             StatusCode::SERVICE_UNAVAILABLE if body == NO_SLOT => Ending::NoSlot,
             _ => Ending::Refused,
         })
-    }
-}
-
-/// So that a seed gives the same arrivals everywhere (Steele, Lea and Flood, 2014).
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }

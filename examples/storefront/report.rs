@@ -1,47 +1,27 @@
 //! The screen of one run: what is compared, how it went, and (in `account.rs`) what it comes to.
 
-use std::env;
-use std::io::{IsTerminal, stdout};
 use std::time::Duration;
 
 use crate::account;
 use crate::fault::{ENDS, HEALS, STRIKES, SWITCHED_OFF, SWITCHED_ON};
-use crate::figures::{CELL, Figures, Share};
+use crate::figures::Figures;
 use crate::load::{LISTS_PER_SECOND, PAGES_PER_SECOND};
 use crate::run::Run;
+use crate::screen;
 use crate::shop::{CLIENT_TIMEOUT, SLOTS};
 use crate::shop::{MIN_CALLS, OPEN_FOR, PROBES, RAMP, RATIO, SLOW_CALL, WINDOW};
 use crate::text::{secs, thousands, wait, waits};
 
 pub fn screen(run: &Run) -> String {
-    let screen = [
+    [
         head(run),
         strips(run),
         table(run),
         account::story(&run.spans),
-        account::bars(&run.bars),
+        screen::bars(&run.bars),
         account::words(run),
     ]
-    .join("\n\n");
-    if stdout().is_terminal() && env::var_os("NO_COLOR").is_none() {
-        coloured(&screen)
-    } else {
-        screen
-    }
-}
-
-/// What was answered in green, what was lost in red.
-fn coloured(screen: &str) -> String {
-    let mut out = String::new();
-    for part in screen.chars() {
-        match part {
-            '█' => out.push_str("\x1b[32m█\x1b[0m"),
-            '▓' | '▒' => out.push_str(&format!("\x1b[33m{part}\x1b[0m")),
-            '░' => out.push_str("\x1b[31m░\x1b[0m"),
-            _ => out.push(part),
-        }
-    }
-    out
+    .join("\n\n")
 }
 
 fn head(run: &Run) -> String {
@@ -67,51 +47,29 @@ Breaker: {ratio} % of last {WINDOW} calls failed or slower than {slow} ms, min {
 }
 
 fn strips(run: &Run) -> String {
-    const MARGIN: usize = 17;
-    let column = |at: Duration| MARGIN + (at.as_millis() / CELL.as_millis()) as usize;
     let phases = [
         (Duration::ZERO, "healthy"),
         (STRIKES, run.fault.name()),
         (HEALS, "healed"),
     ];
-    let mut names = String::new();
-    for (at, name) in phases {
-        names = format!("{names:width$}{name}", width = column(at));
-    }
-    let mut times = String::new();
-    for at in [
+    let times = [
         Duration::ZERO,
         STRIKES,
         SWITCHED_OFF,
         SWITCHED_ON,
         HEALS,
         ENDS,
-    ] {
-        times = format!("{times:width$}{}s", at.as_secs(), width = column(at));
-    }
-    let [a, b, c] = run
-        .figures
-        .each_ref()
-        .map(|copy| copy.strip.iter().map(cell).collect::<String>());
-    format!(
-        "\
-{names}
-{times}
-product list  A  {a}
-product list  B  {b}
-product list  C  {c}
-                 answered: █ >=99 %  ▓ >=90 %  ▒ >=50 %  ░ less  · none"
+    ];
+    let [a, b, c] = run.figures.each_ref().map(|copy| &copy.strip[..]);
+    screen::strips(
+        &phases,
+        &times,
+        &[
+            ("product list  A", a),
+            ("product list  B", b),
+            ("product list  C", c),
+        ],
     )
-}
-
-fn cell(lists: &Share) -> char {
-    match lists.ratio() {
-        0.99.. => '█',
-        0.90.. => '▓',
-        0.50.. => '▒',
-        ratio if ratio > 0.0 => '░',
-        _ => '·',
-    }
 }
 
 fn table(run: &Run) -> String {

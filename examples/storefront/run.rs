@@ -1,19 +1,21 @@
-//! One run, in the order of its acts.
+//! The first act: one run, in the order of what happens.
 
 use std::error;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::fault::{ENDS, Fault, HEALS, Mood, STRIKES, SWITCHED_OFF, SWITCHED_ON};
 use crate::figures::{CELL, FAULT, Figures, Seen, cells};
 use crate::load::{self, Visitors};
+use crate::progress::progress;
 use crate::shop::{self, Breaker, Shop};
 use crate::story::{self, Moment, Span, Witness};
 use crate::verdict::{self, Bar, Verdict};
+
+pub const PROMISE: &str = "ISOLATED";
 
 /// All that a run has shown.
 pub struct Run {
@@ -56,7 +58,11 @@ pub async fn run(fault: Fault, seed: u64) -> Result<Run, Box<dyn error::Error>> 
     tokio::join!(
         fault.play(epoch, &mood),
         switch(&breaker_c, epoch),
-        progress(fault, epoch)
+        progress(ENDS, epoch, |now| match now {
+            now if now < STRIKES => format!("{}: healthy", fault.name()),
+            now if now < HEALS => format!("{}: member is unwell", fault.name()),
+            _ => format!("{}: healed", fault.name()),
+        })
     );
 
     let mut seen = Vec::new();
@@ -78,25 +84,6 @@ async fn switch(breaker: &Breaker, epoch: Instant) {
     breaker.disable();
     sleep_until(epoch + SWITCHED_ON).await;
     breaker.reset();
-}
-
-/// On a terminal, and nowhere else.
-async fn progress(fault: Fault, epoch: Instant) {
-    let bar = ProgressBar::new(ENDS.as_millis() as u64);
-    if let Ok(style) = ProgressStyle::with_template("{msg:28} {wide_bar} {eta:>3}") {
-        bar.set_style(style);
-    }
-    while epoch.elapsed() < ENDS {
-        let now = epoch.elapsed();
-        bar.set_position(now.as_millis() as u64);
-        bar.set_message(match now {
-            now if now < STRIKES => format!("{}: healthy", fault.name()),
-            now if now < HEALS => format!("{}: member is unwell", fault.name()),
-            _ => format!("{}: healed", fault.name()),
-        });
-        sleep(Duration::from_millis(100)).await;
-    }
-    bar.finish_and_clear();
 }
 
 fn judge(fault: Fault, seed: u64, seen: &[Seen], moments: &[Moment]) -> Run {

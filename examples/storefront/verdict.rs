@@ -16,25 +16,26 @@ const STOOD_STILL: Duration = Duration::from_millis(250);
 /// From best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    Isolated,
+    Kept,
     Unproven,
-    NotIsolated,
+    Broken,
 }
 
 impl Verdict {
     pub fn exit_code(self) -> u8 {
         match self {
-            Self::Isolated => 0,
-            Self::NotIsolated => 1,
+            Self::Kept => 0,
+            Self::Broken => 1,
             Self::Unproven => 2,
         }
     }
 
-    pub fn name(self) -> &'static str {
+    /// `promise` is the act's word for a protection that held.
+    pub fn name(self, promise: &str) -> String {
         match self {
-            Self::Isolated => "ISOLATED",
-            Self::NotIsolated => "NOT ISOLATED",
-            Self::Unproven => "NO VERDICT",
+            Self::Kept => promise.into(),
+            Self::Broken => format!("NOT {promise}"),
+            Self::Unproven => "NO VERDICT".into(),
         }
     }
 }
@@ -60,11 +61,13 @@ pub enum Rule {
 pub enum Unit {
     Share,
     Count,
+    /// How many for each.
+    Times,
     Seconds,
 }
 
 impl Bar {
-    const fn of(name: &'static str, measured: f64, rule: Rule, unit: Unit) -> Self {
+    pub const fn of(name: &'static str, measured: f64, rule: Rule, unit: Unit) -> Self {
         Self {
             name,
             measured,
@@ -74,7 +77,7 @@ impl Bar {
         }
     }
 
-    const fn control(self) -> Self {
+    pub const fn control(self) -> Self {
         Self {
             control: true,
             ..self
@@ -162,8 +165,8 @@ pub fn bars(fault: Fault, figures: &[Figures; 3], spans: &[Span]) -> Vec<Bar> {
 pub fn verdict(bars: &[Bar], latest: Duration) -> Verdict {
     let missed = |control| bars.iter().any(|bar| bar.control == control && !bar.met());
     match (missed(false), missed(true)) {
-        (true, _) if latest <= STOOD_STILL => Verdict::NotIsolated,
-        (false, false) => Verdict::Isolated,
+        (true, _) if latest <= STOOD_STILL => Verdict::Broken,
+        (false, false) => Verdict::Kept,
         _ => Verdict::Unproven,
     }
 }
@@ -184,20 +187,17 @@ mod tests {
             measured: 0.6,
             ..starved
         };
-        assert_eq!(verdict(&[held, starved], Duration::ZERO), Verdict::Isolated);
+        assert_eq!(verdict(&[held, starved], Duration::ZERO), Verdict::Kept);
         assert_eq!(
             verdict(&[held, survived], Duration::ZERO),
             Verdict::Unproven
         );
-        assert_eq!(
-            verdict(&[lost, survived], Duration::ZERO),
-            Verdict::NotIsolated
-        );
+        assert_eq!(verdict(&[lost, survived], Duration::ZERO), Verdict::Broken);
         assert_eq!(
             verdict(&[lost, starved], STOOD_STILL * 2),
             Verdict::Unproven
         );
-        assert!(Verdict::NotIsolated > Verdict::Unproven);
+        assert!(Verdict::Broken > Verdict::Unproven);
     }
 
     #[test]
