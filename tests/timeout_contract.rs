@@ -92,7 +92,8 @@ async fn dropped_at_any_point_the_inner_call_goes_with_it() {
         assert_eq!((watch.polls(), watch.dropped()), (polls, 0));
         drop(call);
         assert_eq!(watch.dropped(), 1);
-        // Its timer is gone, too: nothing is left for the clock to run to.
+        // Its timer is gone, too: nothing is left for the clock to run to. A paused clock runs on by
+        // itself when the runtime has nothing to do, so it has to be idle for a moment of real time.
         let before = Instant::now();
         let (tell, told) = tokio::sync::oneshot::channel();
         std::thread::spawn(|| {
