@@ -227,7 +227,7 @@ where
             return Poll::Ready(());
         };
         // An attempt whose time is over is not sent. While the service is not ready, a timer tells.
-        let stopped = match (this.service.poll_ready(cx), *this.deadline) {
+        let late = match (this.service.poll_ready(cx), *this.deadline) {
             (Poll::Ready(Err(error)), _) => {
                 pause.as_mut().release();
                 this.state.set(State::Answered(Some(Err(error))));
@@ -245,37 +245,34 @@ where
                 true
             }
         };
-        if stopped {
-            pause.as_mut().release();
-            core.stopped(*this.attempt, Stopped::Deadline);
-            this.state.answer();
-            return Poll::Ready(());
-        }
         let next = this.attempt.next();
-        let request = if core.is_last(next) {
+        let request = if late {
+            Err(Stopped::Deadline)
+        } else if core.is_last(next) {
             let kept = this.kept.take().expect("it can be replayed");
-            this.plan.last(kept, next)
+            this.plan.last(kept, next).ok_or(Stopped::NotReplayable)
         } else {
             let kept = this.kept.as_ref().expect("it can be replayed");
-            this.plan.again(kept, next)
+            this.plan.again(kept, next).ok_or(Stopped::NotReplayable)
         };
+        // Drawn last of all, right before it is sent.
+        let request = request.and_then(|request| match pause.as_mut().redeem() {
+            true => Ok(request),
+            false => Err(Stopped::Budget),
+        });
         match request {
-            None => {
-                pause.as_mut().release();
-                core.stopped(*this.attempt, Stopped::NotReplayable);
-                this.state.answer();
-            }
-            Some(_) if !pause.as_mut().redeem() => {
-                core.stopped(*this.attempt, Stopped::Budget);
-                this.state.answer();
-            }
-            Some(request) => {
+            Ok(request) => {
                 *this.attempt = next;
                 // The last result has been overtaken. A response may hold what the next attempt needs.
                 this.state.set(State::Answered(None));
                 let future = this.service.call(request);
                 this.state.set(State::Running(future));
                 core.retried(next, &pause.wait);
+            }
+            Err(reason) => {
+                pause.as_mut().release();
+                core.stopped(*this.attempt, reason);
+                this.state.answer();
             }
         }
         Poll::Ready(())
