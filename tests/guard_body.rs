@@ -14,9 +14,9 @@ mod strict;
 use std::time::Duration;
 
 use buttress::{
-    CircuitBreaker, Classify, Outcome, Refusal,
+    CircuitBreaker, Outcome, Refusal,
     breaker::State,
-    guard::{Ending, Guard, Guarded, Policy, Settlement},
+    guard::{Ending, Guard, Guarded, Judge, Policy, Settlement},
 };
 use policies::Queue;
 use strict::{Ask, Strict, panic_of, send};
@@ -64,7 +64,10 @@ impl<G: Policy> Body<G> {
     }
 }
 
-impl<G: Policy + Classify<u32, BoxError>> Ending<G, u32, BoxError> for AtBodyEnd {
+impl<G: Policy> Ending<G, u32, BoxError> for AtBodyEnd
+where
+    G::Judges: Judge<G, u32, BoxError>,
+{
     type Response = Body<G>;
 
     fn end(

@@ -23,7 +23,7 @@ use std::{
 use buttress::{
     CircuitBreaker, Outcome, Rejected,
     breaker::State,
-    guard::{Admission, Admit, Guard, Never, No, Now, Policy, Yes},
+    guard::{Admission, Admit, Guard, Judge, Never, No, Now, Policy, Yes},
 };
 use policies::{Log, Queue, Spy};
 use strict::{Ask, Strict, make_ready, send};
@@ -41,6 +41,7 @@ impl Policy for Doors {
     type Wait = Never;
     type Queues = No;
     type Settles = No;
+    type Judges = No;
 
     fn check(&self, _: &Now) -> Option<Rejected> {
         None
@@ -96,7 +97,10 @@ impl<const N: usize> Future for Bytes<N> {
 const REFUSAL: usize = size_of::<Rejected>();
 const WORD: usize = size_of::<usize>();
 
-fn size_over<const N: usize, P: Admit<(), Queues = No>>(policy: P) -> usize {
+fn size_over<const N: usize, P: Admit<(), Queues = No>>(policy: P) -> usize
+where
+    P::Judges: Judge<Guard<P>, (), BoxError>,
+{
     size_of_val(&Guard::new(policy).layer(sized::<N>()).call(()))
 }
 
@@ -197,6 +201,7 @@ impl Policy for Reader {
     type Wait = Never;
     type Queues = No;
     type Settles = Yes;
+    type Judges = Yes;
 
     fn check(&self, now: &Now) -> Option<Rejected> {
         if self.in_check {

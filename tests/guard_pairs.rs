@@ -18,7 +18,7 @@ use buttress::{
     breaker::{Builder, State},
     guard::{Guard, Policy},
 };
-use policies::{Log, Pace, Queue, Spy};
+use policies::{Keeping, Log, Pace, Queue, Spy};
 use strict::{Ask, Strict, make_ready, panic_of, send};
 use tokio::time::advance;
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok, task::spawn};
@@ -279,6 +279,34 @@ async fn what_a_pair_within_a_pair_gave_after_a_wait_goes_back_whole() {
     ];
     assert_eq!(log.take_effects(), told);
     assert_eq!(queue.free_and_waiting(), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticket_that_may_be_kept_is_not_asked_for_twice() {
+    let log = Log::default();
+    let guard = Guard::new((Keeping(Spy::new("a", &log)), Queue::new(1, 10)));
+    let mut service = guard.layer(Strict::<BoxError>::new().0);
+    let running = send(&mut service, Ask::answer());
+    let mut waiting = spawn(send(&mut service, Ask::answer()));
+    let dropped = spawn(send(&mut service, Ask::answer()));
+    assert_pending!(waiting.poll());
+    assert_eq!(log.take_effects(), ["a admit", "a admit", "a admit"]);
+    drop(dropped);
+    assert_eq!(log.take_effects(), ["a cancel"]);
+    drop(running);
+    assert_ready_ok!(waiting.poll());
+    assert_eq!(log.take_effects(), ["a abandoned", "a success"]);
+}
+
+#[test]
+fn several_policies_nest_to_the_right() {
+    let log = Log::default();
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| Spy::new(name, &log));
+    type Nested = (Spy, (Spy, (Spy, Spy)));
+    let guard: Guard<Nested> = Guard::all((a, b, c, d));
+    guard.try_acquire().unwrap().success();
+    let told = log.take_effects();
+    assert_eq!(told[..4], ["a admit", "b admit", "c admit", "d admit"]);
 }
 
 /// The three of the design: a limiter that waits, a breaker, a bulkhead that queues.

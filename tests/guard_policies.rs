@@ -58,6 +58,7 @@ impl Policy for PerKey {
     type Wait = Never;
     type Queues = No;
     type Settles = Yes;
+    type Judges = Yes;
 
     fn check(&self, _: &Now) -> Option<Rejected> {
         None
@@ -110,6 +111,7 @@ impl Policy for Purse {
     type Wait = Never;
     type Queues = No;
     type Settles = No;
+    type Judges = No;
 
     fn check(&self, _: &Now) -> Option<Rejected> {
         (self.0.load(SeqCst) == 0).then(|| Rejected::new("purse", Reason::RateLimited))

@@ -27,6 +27,7 @@ impl Policy for Clumsy {
     type Wait = Never;
     type Queues = No;
     type Settles = No;
+    type Judges = No;
 
     fn check(&self, _: &Now) -> Option<Rejected> {
         None

@@ -31,6 +31,7 @@ impl Policy for Door {
     type Wait = Never;
     type Queues = No;
     type Settles = Yes;
+    type Judges = Yes;
 
     fn check(&self, _: &Now) -> Option<Rejected> {
         None

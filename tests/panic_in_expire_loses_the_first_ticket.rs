@@ -34,6 +34,7 @@ impl Policy for Shop {
     type Wait = ();
     type Queues = Yes;
     type Settles = Yes;
+    type Judges = Yes;
 
     fn check(&self, _: &Now) -> Option<Rejected> {
         None

@@ -186,6 +186,7 @@ impl Policy for Breaker {
     type Wait = Never;
     type Queues = No;
     type Settles = Yes;
+    type Judges = Yes;
 
     #[inline]
     fn check(&self, now: &Now) -> Option<Rejected> {

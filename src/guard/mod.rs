@@ -18,18 +18,39 @@
 //! A call that waits longer than its caller does waits for nobody. Give a guard a deadline strategy
 //! ([`Guard::deadline`], see [`deadline`](crate::deadline)), and a request's deadline ends its wait: the
 //! turn is given up, and the call is refused with [`Reason::Expired`](crate::Reason::Expired), not
-//! started. A deadline that has passed when the call would have to wait refuses it at once; and a turn
-//! that comes when the deadline has passed is passed on. Calls that need not wait are let in as they
-//! are, without a look at deadline or clock, and a policy that cannot wait costs nothing.
+//! started. A deadline that has passed when the call would have to wait, or will have when its turn is
+//! known to come (a rate limit's is), refuses it at once; and a turn that comes when the deadline has
+//! passed is passed on. Calls that need not wait are let in as they are, without a look at deadline or
+//! clock, and a policy that cannot wait costs nothing.
 //!
 //! # Several policies
 //!
-//! A pair of policies is a policy, and more than two nest to the right:
-//! `Guard::new((limiter, (breaker, bulkhead)))`. All are checked before any is asked, so an open
+//! A pair of policies is a policy, and more than two nest to the right, which [`Guard::all`] does:
+//! `Guard::all((limiter, breaker, bulkhead))`. All are checked before any is asked, so an open
 //! breaker answers before any queue; a later refusal cancels what an earlier policy granted. When the
-//! second makes the call wait, the first keeps its ticket if it made the call queue for it, and else
-//! gives it back and is asked again: a probe is never held in a queue. (Nested to the left, the first
+//! second makes the call wait, the first keeps its ticket if that is one to keep ([`Policy::KEEPS`]: that
+//! of a policy with a queue, a call counted against a rate), and else gives it back and is asked
+//! again: a probe is never held in a queue. (Nested to the left, the first
 //! of a pair would be a pair, which keeps all or nothing.)
+//!
+//! The order that serves most is rate limit, circuit breaker, bulkhead: what the rate does not allow
+//! takes no probe, and what the breaker refuses no place. A guard judges with *its own* classifier; those
+//! of guards that are its members are not asked:
+//!
+//! ```
+//! use buttress::{CircuitBreaker, OnError, Outcome, guard::Guard};
+//! use tower::BoxError;
+//!
+//! let judge = OnError.except(|result: Result<&u16, &BoxError>| match result {
+//!     Ok(500..) => Some(Outcome::Failure),
+//!     _ => None,
+//! });
+//! let host = CircuitBreaker::builder().name("host").build()?;
+//! let route = CircuitBreaker::builder().name("route").build()?;
+//! let both = Guard::judged((route, host), judge);
+//! # let _ = both;
+//! # Ok::<(), buttress::InvalidConfig>(())
+//! ```
 //!
 //! # A policy of your own
 //!
@@ -55,6 +76,7 @@
 //!     type Wait = Never;
 //!     type Queues = No;
 //!     type Settles = No;
+//!     type Judges = No;
 //!
 //!     fn check(&self, _: &Now) -> Option<Rejected> {
 //!         self.shut
@@ -97,17 +119,22 @@
 
 mod once;
 mod pair;
+mod patient;
 mod policy;
 mod service;
 mod settle;
+mod several;
+mod template;
 mod until;
 mod value;
 
 pub use crate::sys::Now;
-pub use once::{Call, FlatCall, Once, OnceFlat};
+pub use once::{Acquire, Call, FlatCall, Once, OnceFlat, Start};
 pub use pair::PairWait;
 pub use policy::{Admission, Admit, Flag, Never, No, Policy, Spare, Yes};
 pub use service::{Guarded, ResponseFuture};
-pub use settle::{AtResponse, Ending, Permit, Settlement};
+pub use settle::{AsPermit, AtResponse, Ending, Judge, Permit, Settlement};
+pub use several::Several;
+pub use template::Template;
 pub use until::{Bounded, Patience, Until};
 pub use value::Guard;

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    future::Future,
+    future::{Future, Ready, ready},
     task::{Context, Poll},
 };
 
@@ -12,15 +12,46 @@ use tower::Service;
 use super::{
     policy::Admit,
     service::{ResponseFuture, State},
-    settle::AtResponse,
+    settle::{AsPermit, AtResponse},
 };
-use crate::{error::Error, sys::Now};
+use crate::{
+    error::{Error, Rejected},
+    sys::Now,
+};
 
 /// The future of [`Guard::call`](super::Guard::call).
 pub type Call<F, G> = ResponseFuture<Once<F>, (), G, AtResponse>;
 
 /// The future of [`Guard::call_flat`](super::Guard::call_flat).
 pub type FlatCall<F, G> = ResponseFuture<OnceFlat<F>, (), G, AtResponse>;
+
+/// The future of [`Guard::acquire`](super::Guard::acquire).
+pub type Acquire<G> = ResponseFuture<Start, (), G, AsPermit>;
+
+/// A call that only starts, as a service.
+#[derive(Debug, Clone, Copy)]
+pub struct Start;
+
+impl Service<()> for Start {
+    type Response = ();
+    type Error = Rejected;
+    type Future = Ready<Result<(), Rejected>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Rejected>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, (): ()) -> Self::Future {
+        ready(Ok(()))
+    }
+}
+
+impl<G: Admit<()> + Clone> Acquire<G> {
+    pub(crate) fn acquire(guard: &G) -> Self {
+        let state = State::begin(guard, &mut Start, (), &Now::lazy(), |start, _| *start);
+        Self::new(AsPermit, state)
+    }
+}
 
 /// A closure that is called once, as a service; its errors become [`Error::Inner`].
 pub struct Once<F>(Option<F>);
@@ -61,7 +92,7 @@ where
     G: Admit<()> + Clone,
 {
     #[inline]
-    pub(super) fn once_flat(guard: &G, call: F) -> Self {
+    pub(crate) fn once_flat(guard: &G, call: F) -> Self {
         let mut service = OnceFlat(Some(call));
         let state = State::begin(guard, &mut service, (), &Now::lazy(), |service, _| {
             OnceFlat(service.0.take())
@@ -103,7 +134,7 @@ where
     G: Admit<()> + Clone,
 {
     #[inline]
-    pub(super) fn once(guard: &G, call: F) -> Self {
+    pub(crate) fn once(guard: &G, call: F) -> Self {
         let mut service = Once(Some(call));
         let state = State::begin(guard, &mut service, (), &Now::lazy(), |service, _| {
             Once(service.0.take())

@@ -1,9 +1,9 @@
 //! Two policies are a policy.
 //!
 //! More than two nest to the right: `(limiter, (breaker, bulkhead))`. Then the first of a pair is
-//! always a single policy, and what it granted while the second makes the call wait is either a
-//! turn that it made the call queue for, which is kept, or a right that must not be held in a queue
-//! (a probe, say), which goes back and is asked for again.
+//! always a single policy, and what it granted while the second makes the call wait is either kept (that
+//! of a policy with a queue, a call counted against a rate), or a right that must not be
+//! held in a queue (a probe, say), which goes back and is asked for again: [`Policy::KEEPS`].
 
 use std::{
     fmt,
@@ -12,6 +12,7 @@ use std::{
 };
 
 use pin_project::pin_project;
+use tokio::time::Instant;
 
 use super::policy::{Admission, Admit, Flag, Policy};
 use crate::{classify::Outcome, error::Rejected, sys::Now};
@@ -24,7 +25,7 @@ pub enum PairWait<A: Policy, B: Policy> {
     /// For the second.
     Second {
         /// The first one's ticket, if that is one to keep.
-        kept: Option<<A::Queues as Flag>::If<A::Ticket>>,
+        kept: Option<A::Ticket>,
         /// The second one's wait.
         #[pin]
         wait: B::Wait,
@@ -48,6 +49,9 @@ impl<A: Policy, B: Policy> Policy for (A, B) {
     type Wait = PairWait<A, B>;
     type Queues = <A::Queues as Flag>::Or<B::Queues>;
     type Settles = <A::Settles as Flag>::Or<B::Settles>;
+    type Judges = <A::Judges as Flag>::Or<B::Judges>;
+
+    const KEEPS: bool = <Self::Queues as Flag>::IS || (A::KEEPS && B::KEEPS);
 
     fn check(&self, now: &Now) -> Option<Rejected> {
         let first = self.0.check(now).map(|no| no.said_by(false));
@@ -72,6 +76,14 @@ impl<A: Policy, B: Policy> Policy for (A, B) {
                 self.1.leave(wait);
             }
             Waiting::Over => {}
+        }
+    }
+
+    fn over_at(&self, wait: &Self::Wait) -> Option<Instant> {
+        match wait {
+            PairWait::First(wait) => self.0.over_at(wait),
+            PairWait::Second { wait, .. } => self.1.over_at(wait),
+            PairWait::Over => None,
         }
     }
 
@@ -157,7 +169,7 @@ enum Step<A: Policy, B: Policy> {
 
 /// What a pair does for its own questions.
 trait Both<A: Policy, B: Policy> {
-    fn give_back(&self, kept: &mut Option<<A::Queues as Flag>::If<A::Ticket>>);
+    fn give_back(&self, kept: &mut Option<A::Ticket>);
 
     fn admit_second<R: ?Sized>(&self, first: A::Ticket, now: &Now, request: &R) -> Step<A, B>
     where
@@ -165,9 +177,9 @@ trait Both<A: Policy, B: Policy> {
 }
 
 impl<A: Policy, B: Policy> Both<A, B> for (A, B) {
-    fn give_back(&self, kept: &mut Option<<A::Queues as Flag>::If<A::Ticket>>) {
+    fn give_back(&self, kept: &mut Option<A::Ticket>) {
         if let Some(ticket) = kept.take() {
-            self.0.cancel(A::Queues::get(ticket));
+            self.0.cancel(ticket);
         }
     }
 
@@ -180,8 +192,8 @@ impl<A: Policy, B: Policy> Both<A, B> for (A, B) {
             Admission::Granted(second) => Step::Granted(first.keep(), second),
             Admission::Refused(no) => Step::Refused(no),
             Admission::Wait(wait) => {
-                // Not run for a policy that does not queue: its ticket is dropped, and so cancelled.
-                let kept = A::Queues::put(move || first.keep());
+                // One that is not kept is dropped, and so cancelled.
+                let kept = A::KEEPS.then(move || first.keep());
                 Step::Wait(B::Queues::map(wait, |wait| PairWait::Second { kept, wait }))
             }
         }
@@ -239,7 +251,7 @@ impl<R: ?Sized, A: Admit<R>, B: Admit<R>> Admit<R> for (A, B) {
                     let kept = kept.take();
                     wait.set(PairWait::Over);
                     let first = match kept {
-                        Some(first) => Admission::Granted(A::Queues::get(first)),
+                        Some(first) => Admission::Granted(first),
                         None => self.0.admit(now, request),
                     };
                     match first {
@@ -247,7 +259,7 @@ impl<R: ?Sized, A: Admit<R>, B: Admit<R>> Admit<R> for (A, B) {
                             return Poll::Ready(Ok((first, second.keep())));
                         }
                         Admission::Refused(no) => return Poll::Ready(Err(no)),
-                        // Not reached: a first policy that queues has its ticket kept.
+                        // Only if it queues and keeps no ticket.
                         Admission::Wait(first) => PairWait::First(A::Queues::get(first)),
                     }
                 }

@@ -6,6 +6,8 @@ use std::{
     task::{Context, Poll},
 };
 
+use tokio::time::Instant;
+
 use crate::{
     classify::Outcome,
     error::{Reason, Rejected},
@@ -32,6 +34,17 @@ pub trait Policy {
     /// along and is dropped.
     type Settles: Flag;
 
+    /// Whether it matters how a call ended: [`Yes`] or [`No`]. With `No` no classifier is asked, nor
+    /// needed, and a call that was answered is settled as [`Outcome::Ignored`]; a policy that does not
+    /// settle says `No`, too.
+    type Judges: Flag;
+
+    /// Whether a call may hold its ticket while a later policy of the guard makes it wait. By default the
+    /// ticket of a policy that queues is kept, also where the call did not have to: it might have to the
+    /// next time. All others go back, and are asked for again: a right that was given for this moment (a
+    /// probe, say) must not be held in a queue.
+    const KEEPS: bool = <Self::Queues as Flag>::IS;
+
     /// Would a call be refused for certain? Has no effect. Asked when the service is polled ready,
     /// and of all policies of a guard before any of them is asked to admit.
     fn check(&self, now: &Now) -> Option<Rejected>;
@@ -49,7 +62,14 @@ pub trait Policy {
         let _ = wait;
     }
 
-    /// The deadline of the call passed while it waited: give up its turn, as [`leave`](Self::leave)
+    /// When this wait will be over, if that is known already. A call whose deadline comes first need not
+    /// begin to wait: it is [refused](Self::expire) at once.
+    fn over_at(&self, wait: &Self::Wait) -> Option<Instant> {
+        let _ = wait;
+        None
+    }
+
+    /// The deadline of the call passed while it waited, or is sure to: give up its turn, as [`leave`](Self::leave)
     /// does, count it, and say no. Asked only in a guard with a deadline strategy; the policy's wait is
     /// dropped right after.
     fn expire(&self, wait: Pin<&mut Self::Wait>, now: &Now) -> Rejected {
@@ -72,6 +92,11 @@ pub trait Policy {
 
 /// The part of a policy that looks at the request. A policy that does not look implements it for
 /// every `R`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not decide about requests of type `{R}`",
+    label = "not a policy for this request",
+    note = "two policies are one as a pair; `Guard::all((a, b, c))` makes one guard of up to six"
+)]
 pub trait Admit<R: ?Sized>: Policy {
     /// May this call start? Asked when the call arrives, and again only after a
     /// [`cancel`](Policy::cancel).

@@ -261,7 +261,7 @@ impl<'a, G: Policy> Turn<'a, G> {
         Self { guard, wait }
     }
 
-    const fn wait(&self) -> &WaitOf<G> {
+    pub(super) const fn wait(&self) -> &WaitOf<G> {
         self.wait.as_ref().expect("only `keep` takes it")
     }
 

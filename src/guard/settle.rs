@@ -2,9 +2,10 @@
 
 use std::{fmt, mem};
 
-use super::policy::{Flag, Policy};
+use super::policy::{Admission, Admit, Flag, No, Policy, Yes};
 use crate::{
     classify::{Classify, Outcome},
+    error::Rejected,
     sys::Now,
 };
 
@@ -45,11 +46,11 @@ impl<G: Policy> Settlement<G> {
     #[inline]
     pub fn judge<T, E>(self, result: Result<&T, &E>)
     where
-        G: Classify<T, E>,
+        G::Judges: Judge<G, T, E>,
     {
         // Should the classifier panic, `self` goes down with it and the call counts as abandoned.
         let outcome = match &self.held {
-            Some(held) => G::Settles::by_ref(held).0.classify(result),
+            Some(held) => G::Judges::judge(&G::Settles::by_ref(held).0, result),
             None => return,
         };
         self.settle(outcome);
@@ -129,7 +130,8 @@ pub struct AtResponse;
 
 impl<G, T, E> Ending<G, T, E> for AtResponse
 where
-    G: Policy + Classify<T, E>,
+    G: Policy,
+    G::Judges: Judge<G, T, E>,
 {
     type Response = T;
 
@@ -140,14 +142,60 @@ where
     }
 }
 
+/// The call has not ended: its right to run is the response. See [`acquire`](super::Guard::acquire).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AsPermit;
+
+impl<G: Policy, T, E> Ending<G, T, E> for AsPermit {
+    type Response = Permit<G>;
+
+    fn end(&self, result: Result<T, E>, settlement: Settlement<G>) -> Result<Permit<G>, E> {
+        result.map(|_| Permit(settlement))
+    }
+}
+
+/// How the result of a guarded call is judged: only a guard with a policy that [asks](Policy::Judges) has
+/// to be able to.
+pub trait Judge<G, T, E>: Flag {
+    /// Judges it.
+    fn judge(guard: &G, result: Result<&T, &E>) -> Outcome;
+}
+
+impl<G: Classify<T, E>, T, E> Judge<G, T, E> for Yes {
+    #[inline]
+    fn judge(guard: &G, result: Result<&T, &E>) -> Outcome {
+        guard.classify(result)
+    }
+}
+
+impl<G, T, E> Judge<G, T, E> for No {
+    #[inline]
+    fn judge(_: &G, _: Result<&T, &E>) -> Outcome {
+        Outcome::Ignored
+    }
+}
+
 /// The right to run one call, for code that does not look like a call. See
 /// [`try_acquire`](super::Guard::try_acquire).
 ///
 /// Say how it ended; a permit that is dropped counts as [`Outcome::Abandoned`].
-#[must_use = "a permit that is dropped at once counts as an abandoned call"]
+#[must_use = "a permit is the right to run a call: keep it while the call runs"]
 pub struct Permit<G: Policy>(pub(super) Settlement<G>);
 
 impl<G: Policy> Permit<G> {
+    /// Asks the policy of this guard, that answers at once.
+    pub(crate) fn ask<P>(guard: &G, policy: &P) -> Result<Self, Rejected>
+    where
+        G: Clone,
+        P: Admit<(), Queues = No, Ticket = G::Ticket>,
+    {
+        match policy.admit(&Now::lazy(), &()) {
+            Admission::Granted(ticket) => Ok(Self(Settlement::new(guard, ticket))),
+            Admission::Refused(no) => Err(no),
+            Admission::Wait(never) => match never {},
+        }
+    }
+
     /// The dependency did its work.
     pub fn success(self) {
         self.settle(Outcome::Success);

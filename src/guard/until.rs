@@ -60,7 +60,7 @@ impl<W, E: Flag> fmt::Debug for Bounded<W, E> {
 
 /// The end of a wait.
 #[pin_project]
-pub(super) struct Alarm {
+pub(crate) struct Alarm {
     at: Deadline,
     /// None until the call really waits.
     #[pin]
@@ -70,7 +70,7 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
-    pub(super) const fn new(at: Deadline) -> Self {
+    pub(crate) const fn new(at: Deadline) -> Self {
         Self {
             at,
             sleep: None,
@@ -84,12 +84,12 @@ impl Alarm {
 
     /// Asked of the clock, since a timer is a little late, and is not heard at all by a task that uses
     /// up in each poll all that it may do in one go.
-    pub(super) fn is_over(&self, now: &Now) -> bool {
+    pub(crate) fn is_over(&self, now: &Now) -> bool {
         self.at.is_over(now.get())
     }
 
     /// The policy has no turn yet: wakes the call when it need not wait any longer.
-    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         if this.sleep.is_none() {
             this.sleep.set(Some(sleep_until(this.at.alarm())));

@@ -3,18 +3,21 @@
 use std::{
     fmt,
     future::Future,
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll},
 };
 
+use tokio::time::Instant;
 use tower::Layer;
 
 use super::{
-    once::{Call, FlatCall},
-    policy::{Admission, Admit, Flag, No, Policy},
-    service::{Guarded, ResponseFuture, Turn},
-    settle::{Permit, Settlement},
-    until::{Alarm, Bounded, Patience, Until},
+    once::{Acquire, Call, FlatCall},
+    patient::Patient,
+    policy::{Admission, Admit, No, Policy},
+    service::{Guarded, ResponseFuture},
+    settle::{Judge, Permit},
+    several::Several,
+    until::{Bounded, Patience, Until},
 };
 use crate::{
     classify::{Advice, Classify, OnError, Outcome},
@@ -55,6 +58,25 @@ impl<P> Guard<P> {
     pub fn new(policy: P) -> Self {
         Self::judged(policy, OnError)
     }
+
+    /// One guard of two to six policies, outermost first. See
+    /// [the module](crate::guard#several-policies).
+    ///
+    /// ```
+    /// use buttress::{CircuitBreaker, guard::Guard};
+    ///
+    /// let host = CircuitBreaker::builder().name("host").build()?;
+    /// let route = CircuitBreaker::builder().name("route").build()?;
+    /// let tenant = CircuitBreaker::builder().name("tenant").build()?;
+    /// // In a type they stand as pairs.
+    /// let all: Guard<(CircuitBreaker, (CircuitBreaker, CircuitBreaker))> =
+    ///     Guard::all((tenant, route, host));
+    /// # let _ = all;
+    /// # Ok::<(), buttress::InvalidConfig>(())
+    /// ```
+    pub fn all(policies: impl Several<Nested = P>) -> Self {
+        Self::new(policies.nest())
+    }
 }
 
 impl<P, C> Guard<P, C> {
@@ -94,6 +116,25 @@ impl<P, C, D> Guard<P, C, D> {
             shared: self.shared,
             until: Until(strategy),
         }
+    }
+
+    /// A guard around another policy, and all else as here.
+    pub(crate) fn around<O>(&self, policy: O) -> Guard<O, C, D>
+    where
+        C: Clone,
+        D: Clone,
+    {
+        let classify = self.shared.classify.clone();
+        Guard {
+            shared: Arc::new(Shared { policy, classify }),
+            until: self.until.clone(),
+        }
+    }
+
+    /// A policy whose waits end as this guard's do.
+    #[inline]
+    pub(crate) const fn patient<'a, Q>(&'a self, policy: &'a Q) -> Patient<'a, Q, D> {
+        Patient::new(policy, &self.until)
     }
 
     /// The policy.
@@ -145,7 +186,7 @@ impl<P: Policy, C, D: Patience + Clone> Guard<P, C, D> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
         P: Admit<()>,
-        C: Classify<T, Error<E>>,
+        P::Judges: Judge<Self, T, Error<E>>,
         D: CarryDeadline<()>,
     {
         ResponseFuture::once(self, call)
@@ -181,13 +222,16 @@ impl<P: Policy, C, D: Patience + Clone> Guard<P, C, D> {
         Fut: Future<Output = Result<T, E>>,
         E: CarryRejected,
         P: Admit<()>,
-        C: Classify<T, E>,
+        P::Judges: Judge<Self, T, E>,
         D: CarryDeadline<()>,
     {
         ResponseFuture::once_flat(self, call)
     }
 
     /// Asks for the right to run one call, for code that does not look like a call.
+    ///
+    /// Only where no call can be made to wait: a bulkhead with a queue and a rate limit with a `max_wait`
+    /// have [`acquire`](Self::acquire) instead.
     ///
     /// # Errors
     ///
@@ -209,11 +253,41 @@ impl<P: Policy, C, D: Patience + Clone> Guard<P, C, D> {
     where
         P: Admit<(), Queues = No>,
     {
-        match self.policy().admit(&Now::lazy(), &()) {
-            Admission::Granted(ticket) => Ok(Permit(Settlement::new(self, ticket))),
-            Admission::Refused(no) => Err(no),
-            Admission::Wait(never) => match never {},
-        }
+        Permit::ask(self, self.policy())
+    }
+
+    /// Asks for the right to run one call, and waits for it if the policy makes it wait.
+    ///
+    /// Whether it may start at once is decided here and now; its turn in a queue begins here, too.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, when the policy refused.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future can be dropped at any point, and gives up its turn.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use buttress::Bulkhead;
+    /// use std::time::Duration;
+    ///
+    /// let wait = Duration::from_secs(5);
+    /// let printer = Bulkhead::builder(1).max_queue(8).max_wait(wait).build()?;
+    /// let permit = printer.acquire().await?;
+    /// // ... print ...
+    /// permit.success();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn acquire(&self) -> Acquire<Self>
+    where
+        P: Admit<()>,
+        D: CarryDeadline<()>,
+    {
+        ResponseFuture::acquire(self)
     }
 }
 
@@ -258,6 +332,9 @@ impl<P: Policy, C, D: Patience> Policy for Guard<P, C, D> {
     type Wait = Bounded<P::Wait, D::Ends>;
     type Queues = P::Queues;
     type Settles = P::Settles;
+    type Judges = P::Judges;
+
+    const KEEPS: bool = P::KEEPS;
 
     #[inline]
     fn check(&self, now: &Now) -> Option<Rejected> {
@@ -269,20 +346,15 @@ impl<P: Policy, C, D: Patience> Policy for Guard<P, C, D> {
     }
 
     fn leave(&self, wait: Pin<&mut Self::Wait>) {
-        let wait = wait.project();
-        let alarm = wait.alarm.as_pin_mut().map(D::Ends::pin);
-        // If it has rung, the policy panicked while it gave up the turn.
-        if !alarm.is_some_and(|alarm| alarm.has_rung()) {
-            self.policy().leave(wait.wait);
-        }
+        self.patient(self.policy()).leave(wait);
+    }
+
+    fn over_at(&self, wait: &Self::Wait) -> Option<Instant> {
+        self.patient(self.policy()).over_at(wait)
     }
 
     fn expire(&self, wait: Pin<&mut Self::Wait>, now: &Now) -> Rejected {
-        let wait = wait.project();
-        if let Some(alarm) = wait.alarm.as_pin_mut() {
-            D::Ends::pin(alarm).ring();
-        }
-        self.policy().expire(wait.wait, now)
+        self.patient(self.policy()).expire(wait, now)
     }
 
     fn cancel(&self, ticket: Self::Ticket) {
@@ -302,11 +374,7 @@ impl<P: Policy, C, D: Patience> Policy for Guard<P, C, D> {
 impl<R: ?Sized, P: Admit<R>, C, D: Patience + CarryDeadline<R>> Admit<R> for Guard<P, C, D> {
     #[inline]
     fn admit(&self, now: &Now, request: &R) -> Admission<Self> {
-        match self.policy().admit(now, request) {
-            Admission::Granted(ticket) => Admission::Granted(ticket),
-            Admission::Refused(no) => Admission::Refused(no),
-            Admission::Wait(wait) => self.queue(Turn::new(self.policy(), wait), now, request),
-        }
+        self.patient(self.policy()).admit(now, request)
     }
 
     fn poll_wait(
@@ -316,37 +384,7 @@ impl<R: ?Sized, P: Admit<R>, C, D: Patience + CarryDeadline<R>> Admit<R> for Gua
         now: &Now,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Self::Ticket, Rejected>> {
-        let mut wait = wait;
-        let bounded = wait.as_mut().project();
-        let Some(alarm) = bounded.alarm.as_pin_mut() else {
-            return self.policy().poll_wait(bounded.wait, request, now, cx);
-        };
-        let alarm = D::Ends::pin(alarm);
-        // A turn that has come too late is passed on: the call would work for nobody.
-        if !alarm.is_over(now) {
-            let turn = self.policy().poll_wait(bounded.wait, request, now, cx);
-            if turn.is_ready() || alarm.poll(cx).is_pending() {
-                return turn;
-            }
-        }
-        Poll::Ready(Err(self.expire(wait, now)))
-    }
-}
-
-impl<P: Policy, C, D: Patience> Guard<P, C, D> {
-    /// The policy made the call queue for its turn: is there time for that?
-    fn queue<R: ?Sized>(&self, turn: Turn<'_, P>, now: &Now, request: &R) -> Admission<Self>
-    where
-        D: CarryDeadline<R>,
-    {
-        let until = self.until.read(request);
-        if until.is_some_and(|until| until.is_over(now.get())) {
-            let wait = pin!(turn.keep());
-            let wait = P::Queues::pin(wait);
-            return Admission::Refused(self.policy().expire(wait, now));
-        }
-        let alarm = until.and_then(|until| D::Ends::put(|| Alarm::new(until)));
-        let bound = |wait| Bounded { wait, alarm };
-        Admission::Wait(P::Queues::map(turn.keep(), bound))
+        let patient = self.patient(self.policy());
+        patient.poll_wait(wait, request, now, cx)
     }
 }

@@ -13,6 +13,7 @@ impl Policy for Patience {
     type Wait = ();
     type Queues = Yes;
     type Settles = No;
+    type Judges = No;
 
     fn check(&self, _: &Now) -> Option<Rejected> {
         None

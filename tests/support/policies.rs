@@ -82,6 +82,7 @@ impl Policy for Spy {
     type Wait = Never;
     type Queues = No;
     type Settles = Yes;
+    type Judges = Yes;
 
     fn check(&self, _: &Now) -> Option<Rejected> {
         self.log.say(self.name, "check");
@@ -114,6 +115,60 @@ impl<R: ?Sized> Admit<R> for Spy {
             return Admission::Refused(self.no());
         }
         Admission::Granted(Held(()))
+    }
+
+    fn poll_wait(
+        &self,
+        wait: Pin<&mut Never>,
+        _: &R,
+        _: &Now,
+        _: &mut Context<'_>,
+    ) -> Poll<Result<Held, Rejected>> {
+        match *wait {}
+    }
+}
+
+/// The same, and its ticket may be kept while a later policy makes the call wait.
+#[derive(Debug)]
+pub(crate) struct Keeping(pub(crate) Spy);
+
+impl Policy for Keeping {
+    type Ticket = Held;
+    type Wait = Never;
+    type Queues = No;
+    type Settles = Yes;
+    type Judges = Yes;
+
+    const KEEPS: bool = true;
+
+    fn check(&self, now: &Now) -> Option<Rejected> {
+        self.0.check(now)
+    }
+
+    fn refuse(&self, rejected: Rejected, now: &Now) -> Rejected {
+        self.0.refuse(rejected, now)
+    }
+
+    fn cancel(&self, ticket: Held) {
+        self.0.cancel(ticket);
+    }
+
+    fn settle(&self, ticket: Held, outcome: Outcome, now: &Now) {
+        self.0.settle(ticket, outcome, now);
+    }
+
+    fn idle(&self, now: &Now) -> bool {
+        self.0.idle(now)
+    }
+}
+
+impl<R: ?Sized> Admit<R> for Keeping {
+    fn admit(&self, now: &Now, request: &R) -> Admission<Self> {
+        match self.0.admit(now, request) {
+            Admission::Granted(ticket) => Admission::Granted(ticket),
+            Admission::Refused(no) => Admission::Refused(no),
+            Admission::Wait(never) => match never {},
+        }
     }
 
     fn poll_wait(
@@ -196,6 +251,7 @@ impl Policy for Queue {
     type Wait = u64;
     type Queues = Yes;
     type Settles = Yes;
+    type Judges = No;
 
     fn check(&self, _: &Now) -> Option<Rejected> {
         let full = self.state.lock().unwrap().is_full(self.room);
@@ -314,6 +370,7 @@ impl Policy for Pace {
     type Wait = Turn;
     type Queues = Yes;
     type Settles = No;
+    type Judges = No;
 
     fn check(&self, _: &Now) -> Option<Rejected> {
         None
