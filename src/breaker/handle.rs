@@ -6,7 +6,7 @@ use super::{builder::Builder, config::Config, orders::Order, policy::Breaker, sn
 use crate::{
     classify::OnError,
     error::InvalidConfig,
-    guard::Guard,
+    guard::{Guard, Template},
     sys::Arc,
     telemetry::{Event, Subscription, intern},
 };
@@ -49,9 +49,7 @@ impl<C> CircuitBreaker<C> {
     ///
     /// [`InvalidConfig`] as from [`Builder::build`]; the settings in force stay.
     pub fn reconfigure(&self, config: Config) -> Result<(), InvalidConfig> {
-        config.validate(self.name())?;
-        self.policy().reconfigure(config);
-        Ok(())
+        self.policy().reconfigure(config)
     }
 
     /// State, counts and ratios of this moment.

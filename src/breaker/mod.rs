@@ -19,6 +19,7 @@ mod model;
 pub use crate::telemetry::event::State;
 pub use builder::Builder;
 pub use config::{Config, Window};
+pub use orders::Order;
 pub use policy::Breaker;
 pub use snapshot::{Probes, Snapshot};
 pub use ticket::Ticket;

@@ -15,10 +15,17 @@ use crate::{
 
 /// Something to do whatever the calls say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
+#[non_exhaustive]
+pub enum Order {
+    /// Refuse every call: for so long, or until another order. See
+    /// [`force_open`](crate::CircuitBreaker::force_open) and
+    /// [`force_open_for`](crate::CircuitBreaker::force_open_for).
     ForceOpen(Option<Duration>),
+    /// Let every call pass. See [`force_closed`](crate::CircuitBreaker::force_closed).
     ForceClosed,
+    /// Only observe. See [`disable`](crate::CircuitBreaker::disable).
     Disable,
+    /// End every order. See [`reset`](crate::CircuitBreaker::reset).
     Reset,
 }
 

@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     classify::Outcome,
-    error::Rejected,
-    guard::{Admission, Admit, Never, No, Now, Policy, Yes},
+    error::{InvalidConfig, Rejected},
+    guard::{Admission, Admit, Never, No, Now, Policy, Template, Yes},
     sys::{Arc, Ordering, Rng, nanos_between},
     telemetry::{BreakerMeter, Event, Listeners, State},
 };
@@ -52,55 +52,15 @@ impl Breaker {
         }
     }
 
-    pub(super) const fn name(&self) -> &'static str {
-        self.name
-    }
-
     pub(super) const fn listeners(&self) -> &Arc<Listeners> {
         &self.listeners
     }
 
-    pub(super) fn config(&self) -> Config {
-        self.gate.with(|machine| machine.config().clone())
-    }
-
-    pub(super) fn reconfigure(&self, config: Config) {
-        let now = self.nanos(&Now::lazy());
-        self.gate
-            .reconfigure(config, now, |changes| self.tell(changes));
-    }
-
-    pub(super) fn order(&self, order: Order) {
+    /// Carries out an order: what the orders of [`CircuitBreaker`](crate::CircuitBreaker) do, for a
+    /// breaker that is one of many.
+    pub fn order(&self, order: Order) {
         let now = self.nanos(&Now::lazy());
         self.gate.order(order, now, |changes| self.tell(changes));
-    }
-
-    pub(super) fn snapshot(&self) -> Snapshot {
-        let now = self.nanos(&Now::lazy());
-        let view = self.gate.view(now, |changes| self.tell(changes));
-        let counters = &self.gate.counters;
-        Snapshot {
-            policy: self.name,
-            state: view.shown,
-            since: self.instant(view.since).unwrap_or(self.origin),
-            generation: view.generation,
-            calls: view.counts.calls,
-            failed: view.counts.failed,
-            slow: view.counts.slow,
-            failure_ratio: view.counts.failure_ratio(),
-            slow_ratio: view.counts.slow_ratio(),
-            probes: view.probes.map(|(running, judged)| Probes {
-                running,
-                judged: judged.calls as u32,
-                failed: judged.failed as u32,
-                slow: judged.slow as u32,
-            }),
-            recovering: view.recovering,
-            rejected: counters.rejected.load(Ordering::Relaxed),
-            would_have_rejected: counters.would_have_rejected.load(Ordering::Relaxed),
-            late_results: counters.late.load(Ordering::Relaxed),
-            next_probe_at: view.next_probe.and_then(|at| self.instant(at)),
-        }
     }
 
     #[inline]
@@ -177,6 +137,67 @@ impl Breaker {
                 at: self.instant(change.at).unwrap_or(self.origin),
                 kind,
             });
+        }
+    }
+}
+
+/// What it shows and takes; the handle's methods are these.
+impl Template for Breaker {
+    type Config = Config;
+    type Snapshot = Snapshot;
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn config(&self) -> Config {
+        self.gate.with(|machine| machine.config().clone())
+    }
+
+    fn reconfigure(&self, config: Config) -> Result<(), InvalidConfig> {
+        config.validate(self.name)?;
+        let now = self.nanos(&Now::lazy());
+        self.gate
+            .reconfigure(config, now, |changes| self.tell(changes));
+        Ok(())
+    }
+
+    fn fresh(&self, config: Config) -> Result<Self, InvalidConfig> {
+        config.validate(self.name)?;
+        Ok(Self {
+            gate: Gate::new(Machine::new(config, self.split_rng()), true),
+            origin: Now::lazy().get(),
+            name: self.name,
+            meter: self.meter.fresh(),
+            listeners: Arc::clone(&self.listeners),
+        })
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let now = self.nanos(&Now::lazy());
+        let view = self.gate.view(now, |changes| self.tell(changes));
+        let counters = &self.gate.counters;
+        Snapshot {
+            policy: self.name,
+            state: view.shown,
+            since: self.instant(view.since).unwrap_or(self.origin),
+            generation: view.generation,
+            calls: view.counts.calls,
+            failed: view.counts.failed,
+            slow: view.counts.slow,
+            failure_ratio: view.counts.failure_ratio(),
+            slow_ratio: view.counts.slow_ratio(),
+            probes: view.probes.map(|(running, judged)| Probes {
+                running,
+                judged: judged.calls as u32,
+                failed: judged.failed as u32,
+                slow: judged.slow as u32,
+            }),
+            recovering: view.recovering,
+            rejected: counters.rejected.load(Ordering::Relaxed),
+            would_have_rejected: counters.would_have_rejected.load(Ordering::Relaxed),
+            late_results: counters.late.load(Ordering::Relaxed),
+            next_probe_at: view.next_probe.and_then(|at| self.instant(at)),
         }
     }
 }

@@ -42,6 +42,10 @@ pub enum Reason {
     Full,
     /// The rate is used up.
     RateLimited,
+    /// The call costs more than the rate ever allows at once: asking again is in vain.
+    CostAboveBurst,
+    /// As many keys as allowed are in use, and this call's is not among them.
+    TooManyKeys,
     /// The time allowed ran out while the call ran: the inner service may have done work.
     TimedOut,
     /// The request's deadline passed while the call ran: the inner service may have done work. It may
@@ -62,6 +66,8 @@ impl Reason {
             Self::Recovering => "recovering",
             Self::Full => "full",
             Self::RateLimited => "rate_limited",
+            Self::CostAboveBurst => "cost_above_burst",
+            Self::TooManyKeys => "too_many_keys",
             Self::TimedOut => "timed_out",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::Expired => "expired",
@@ -76,6 +82,8 @@ impl Reason {
             Self::Recovering => "circuit breaker is recovering and lets in a share of the calls",
             Self::Full => "as many calls as allowed are running",
             Self::RateLimited => "the rate is used up",
+            Self::CostAboveBurst => "the call costs more than the rate allows at once",
+            Self::TooManyKeys => "as many keys as allowed are in use",
             Self::TimedOut => "the time allowed ran out",
             Self::DeadlineExceeded => "the deadline passed while the call ran",
             Self::Expired => "the deadline had passed before the call was started",

@@ -2,6 +2,8 @@ use std::{fmt, time::Duration};
 
 use tokio::time::Instant;
 
+use crate::error::Reason;
+
 /// Something a policy did or noticed.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -86,6 +88,27 @@ pub enum EventKind {
     Reconfigured {
         /// Whether its window had to start empty, since its kind or span changed.
         window_cleared: bool,
+    },
+    /// A bulkhead or a rate limit refused a call.
+    #[non_exhaustive]
+    Rejected {
+        /// Why.
+        reason: Reason,
+        /// When it is worth asking again, if that is known.
+        retry_after: Option<Duration>,
+    },
+    /// A call had to wait for a bulkhead or a rate limit, and was let in.
+    #[non_exhaustive]
+    Waited {
+        /// How long.
+        wait: Duration,
+    },
+    /// As many keys as allowed are in use: the first call after one that had its place for which there
+    /// was none.
+    #[non_exhaustive]
+    KeysExhausted {
+        /// How many.
+        keys: u64,
     },
     /// A retry sent another attempt.
     #[non_exhaustive]

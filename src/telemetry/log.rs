@@ -7,7 +7,9 @@ use super::event::{Event, EventKind};
 /// Whether an event is worth building for the log alone.
 pub(super) fn heard(kind: &EventKind) -> bool {
     match kind {
-        EventKind::Retried { .. }
+        EventKind::Rejected { .. }
+        | EventKind::Waited { .. }
+        | EventKind::Retried { .. }
         | EventKind::RetriesStopped { .. }
         | EventKind::TimedOut { .. }
         | EventKind::Hedged { .. }
@@ -71,6 +73,21 @@ pub(super) fn write(event: &Event) {
         EventKind::Reconfigured { window_cleared } => info!(
             target: "buttress",
             policy, generation, window_cleared, "reconfigured"
+        ),
+        EventKind::Rejected {
+            reason,
+            retry_after,
+        } => debug!(
+            target: "buttress",
+            policy, generation, reason = reason.as_str(), ?retry_after, "rejected"
+        ),
+        EventKind::Waited { wait } => debug!(
+            target: "buttress",
+            policy, generation, ?wait, "waited"
+        ),
+        EventKind::KeysExhausted { keys } => warn!(
+            target: "buttress",
+            policy, generation, keys, "keys exhausted"
         ),
         EventKind::Retried {
             attempt,

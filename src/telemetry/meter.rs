@@ -2,15 +2,14 @@
 
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 
-use super::{event::State, names};
-use crate::{classify::Outcome, error::Reason, sys::OnceLock};
+use super::{event::State, kin::Kin, names};
+use crate::{classify::Outcome, error::Reason, sys::Arc};
 
 /// The metrics of a circuit breaker. The handles are registered when the first call ends or is
 /// refused; `register` is asked for the state then, once.
 #[derive(Debug)]
 pub(crate) struct BreakerMeter {
-    policy: &'static str,
-    handles: OnceLock<Box<Handles>>,
+    handles: Kin<Arc<Handles>>,
 }
 
 struct Handles {
@@ -35,11 +34,15 @@ const REASONS: [Reason; 4] = [
 ];
 
 impl BreakerMeter {
-    pub(crate) const fn new(policy: &'static str) -> Self {
-        Self {
-            policy,
-            handles: OnceLock::new(),
-        }
+    pub(crate) fn new(policy: &'static str) -> Self {
+        let handles = Kin::new(policy);
+        Self { handles }
+    }
+
+    /// For another breaker of the same name, with the same handles.
+    pub(crate) fn fresh(&self) -> Self {
+        let handles = self.handles.fresh();
+        Self { handles }
     }
 
     #[inline]
@@ -71,7 +74,7 @@ impl BreakerMeter {
         // Commutes with all other changes of the gauges, whatever the order of the threads.
         handles.states[from as usize].decrement(1.0);
         handles.states[to as usize].increment(1.0);
-        let (policy, from, to) = (self.policy, from.as_str(), to.as_str());
+        let (policy, from, to) = (self.handles.policy(), from.as_str(), to.as_str());
         counter!(names::BREAKER_TRANSITIONS, "policy" => policy, "from" => from, "to" => to)
             .increment(1);
     }
@@ -83,15 +86,15 @@ impl BreakerMeter {
         }
     }
 
-    /// The recorder is the user's code: it is asked outside every lock, the handles' own included. Of
-    /// several threads that come first at once one sets its handles and tells the state.
+    /// Of several threads that come first at once one joins its breaker to the others and tells its
+    /// state.
     fn handles(&self, register: impl FnOnce() -> State) -> &Handles {
         if let Some(handles) = self.handles.get() {
             return handles;
         }
-        let first = self.handles.set(Box::new(Handles::register(self.policy)));
-        let handles = self.handles.get().expect("set above, here or elsewhere");
-        if first.is_ok() {
+        let all = |policy| Arc::new(Handles::register(policy));
+        let (handles, joined) = self.handles.join(all);
+        if joined {
             handles.states[register() as usize].increment(1.0);
         }
         handles
@@ -102,7 +105,7 @@ impl Handles {
     #[cold]
     fn register(policy: &'static str) -> Self {
         describe_counter!(names::CALLS, Unit::Count, "Guarded calls that ended.");
-        describe_counter!(names::REJECTED, Unit::Count, "Calls refused.");
+        describe_counter!(names::REJECTED, Unit::Count, names::REJECTED_IS);
         describe_gauge!(
             names::BREAKER_STATE,
             Unit::Count,

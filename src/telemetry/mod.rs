@@ -15,6 +15,9 @@ mod log;
 mod log;
 
 #[cfg(feature = "metrics")]
+mod kin;
+
+#[cfg(feature = "metrics")]
 mod meter;
 #[cfg(not(feature = "metrics"))]
 #[path = "unmetered.rs"]

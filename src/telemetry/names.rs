@@ -11,6 +11,7 @@ use super::{
 
 pub(super) const CALLS: &str = "buttress_calls_total";
 pub(super) const REJECTED: &str = "buttress_rejected_total";
+pub(super) const REJECTED_IS: &str = "Calls refused.";
 pub(super) const BREAKER_STATE: &str = "buttress_breaker_state";
 pub(super) const BREAKER_TRANSITIONS: &str = "buttress_breaker_transitions_total";
 pub(super) const MALFORMED: &str = "buttress_malformed_headers_total";

@@ -11,6 +11,10 @@ impl BreakerMeter {
         Self
     }
 
+    pub(crate) fn fresh(&self) -> Self {
+        Self
+    }
+
     #[inline]
     pub(crate) fn settled(&self, _: Outcome, _: impl FnOnce() -> State) {}
 
