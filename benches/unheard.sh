@@ -4,8 +4,10 @@
 # takes without. No recorder is installed, and no listener.
 #
 #   benches/unheard.sh [CASE..]
+#   BENCH=bulkhead_instructions benches/unheard.sh free full
 #
-# Cases are those of breaker_instructions.rs; unless given, both kinds of window.
+# Cases are those of breaker_instructions.rs; unless given, both kinds of window. Or those of another
+# bench of this kind.
 # Needs x86-64, valgrind, and objdump (binutils) for the locked ones. Each case runs twice, for
 # 1,000 calls and for 2,000: the difference is that of 1,000 calls, start and end left out.
 # Exit 1: more than 12 instructions, or a locked one. Exit 2: nothing could be counted.
@@ -17,6 +19,7 @@ for tool in valgrind objdump; do
 done
 
 bar=12
+bench=${BENCH:-breaker_instructions}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -25,8 +28,8 @@ trap 'rm -rf "$work"' EXIT
 build() {
     name=$1
     shift
-    cargo bench --bench breaker_instructions --no-run --message-format=json "$@" >"$work/messages"
-    built=$(sed -n 's/.*"executable":"\([^"]*breaker_instructions[^"]*\)".*/\1/p' "$work/messages")
+    cargo bench --bench "$bench" --no-run --message-format=json "$@" >"$work/messages"
+    built=$(sed -n 's/.*"executable":"\([^"]*'"$bench"'[^"]*\)".*/\1/p' "$work/messages")
     cp "$built" "$work/$name"
     # An exchange with memory is locked without saying so.
     objdump -d --no-show-raw-insn "$work/$name" |

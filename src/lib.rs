@@ -25,6 +25,7 @@
 pub mod backoff;
 pub mod breaker;
 pub mod budget;
+pub mod bulkhead;
 pub mod deadline;
 pub mod fallback;
 pub mod guard;
@@ -44,6 +45,7 @@ mod window;
 
 pub use breaker::handle::CircuitBreaker;
 pub use budget::handle::Budget;
+pub use bulkhead::handle::Bulkhead;
 pub use classify::{Advice, Classify, Except, OnError, Outcome};
 pub use deadline::instant::Deadline;
 pub use error::{

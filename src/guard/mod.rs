@@ -136,5 +136,6 @@ pub use service::{Guarded, ResponseFuture};
 pub use settle::{AsPermit, AtResponse, Ending, Judge, Permit, Settlement};
 pub use several::Several;
 pub use template::Template;
+pub(crate) use until::Alarm;
 pub use until::{Bounded, Patience, Until};
 pub use value::Guard;

@@ -1,32 +1,42 @@
-//! Counters with the policy's name and one more label, and the gauge of a budget.
+//! Counters with the policy's name and one more label, gauges, histograms.
 
-use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
+use std::time::Duration;
+
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
 
 use super::{
-    family::{Family, Level},
+    family::{Family, Level, Spread},
+    kin::Kin,
     names,
 };
 use crate::{
     header::Malformed,
-    sys::{AtomicU64, OnceLock, Ordering},
+    sys::{Arc, AtomicU64, Ordering},
 };
 
 /// The counters of one family for one policy, registered when the first of them counts.
 #[derive(Debug)]
 pub(crate) struct Counters<const N: usize> {
-    policy: &'static str,
     family: &'static Family<N>,
-    handles: OnceLock<Box<Handles<N>>>,
+    handles: Kin<Arc<Handles<N>>>,
 }
 
 struct Handles<const N: usize>([Counter; N]);
 
 impl<const N: usize> Counters<N> {
-    pub(crate) const fn new(policy: &'static str, family: &'static Family<N>) -> Self {
+    pub(crate) fn new(policy: &'static str, family: &'static Family<N>) -> Self {
+        let handles = Kin::new(policy);
+        Self { family, handles }
+    }
+
+    /// For another policy of the same name, with the same handles.
+    pub(crate) fn fresh(&self) -> Self {
         Self {
-            policy,
-            family,
-            handles: OnceLock::new(),
+            family: self.family,
+            handles: self.handles.fresh(),
         }
     }
 
@@ -39,7 +49,6 @@ impl<const N: usize> Counters<N> {
         }
     }
 
-    /// The recorder is the user's code: it is asked outside every lock, the handles' own included.
     #[cold]
     #[inline(never)]
     fn add_first(&self, at: usize) {
@@ -49,10 +58,12 @@ impl<const N: usize> Counters<N> {
             label,
             values,
         } = *self.family;
-        describe_counter!(name, Unit::Count, what);
-        let handles = values.map(|value| counter!(name, "policy" => self.policy, label => value));
-        let _ = self.handles.set(Box::new(Handles(handles)));
-        self.handles.get().expect("set above, here or elsewhere").0[at].increment(1);
+        let (handles, _) = self.handles.join(|policy| {
+            describe_counter!(name, Unit::Count, what);
+            let handles = values.map(|value| counter!(name, "policy" => policy, label => value));
+            Arc::new(Handles(handles))
+        });
+        handles.0[at].increment(1);
     }
 }
 
@@ -62,11 +73,17 @@ impl<const N: usize> std::fmt::Debug for Handles<N> {
     }
 }
 
+impl Level {
+    fn register(&self, policy: &'static str) -> Gauge {
+        describe_gauge!(self.name, Unit::Count, self.what);
+        gauge!(self.name, "policy" => policy)
+    }
+}
+
 /// A gauge of one policy. It is told of differences, so that policies of one name add up.
 pub(crate) struct Meter {
-    policy: &'static str,
     level: &'static Level,
-    handle: OnceLock<Gauge>,
+    handle: Kin<Gauge>,
     /// What the gauge was last told, in billionths.
     told: AtomicU64,
 }
@@ -74,9 +91,17 @@ pub(crate) struct Meter {
 impl Meter {
     pub(crate) fn new(policy: &'static str, level: &'static Level) -> Self {
         Self {
-            policy,
             level,
-            handle: OnceLock::new(),
+            handle: Kin::new(policy),
+            told: AtomicU64::new(0),
+        }
+    }
+
+    /// For another policy of the same name, with the same gauge.
+    pub(crate) fn fresh(&self) -> Self {
+        Self {
+            level: self.level,
+            handle: self.handle.fresh(),
             told: AtomicU64::new(0),
         }
     }
@@ -94,19 +119,20 @@ impl Meter {
         }
     }
 
+    /// Whether it was registered.
+    pub(crate) fn is_known(&self) -> bool {
+        self.handle.get().is_some()
+    }
+
     #[cold]
     fn register(&self) -> &Gauge {
-        describe_gauge!(self.level.name, Unit::Count, self.level.what);
-        let _ = self
-            .handle
-            .set(gauge!(self.level.name, "policy" => self.policy));
-        self.handle.get().expect("set above, here or elsewhere")
+        self.handle.join(|policy| self.level.register(policy)).0
     }
 }
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        if self.handle.get().is_some() {
+        if self.is_known() {
             self.show(0);
         }
     }
@@ -115,6 +141,111 @@ impl Drop for Meter {
 impl std::fmt::Debug for Meter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Meter").finish_non_exhaustive()
+    }
+}
+
+/// A gauge that calls count up and down. Those of policies of one name add up.
+pub(crate) struct UpDown {
+    level: &'static Level,
+    handle: Kin<Gauge>,
+}
+
+impl UpDown {
+    pub(crate) fn new(policy: &'static str, level: &'static Level) -> Self {
+        let handle = Kin::new(policy);
+        Self { level, handle }
+    }
+
+    /// For another policy of the same name, with the same gauge.
+    pub(crate) fn fresh(&self) -> Self {
+        Self {
+            level: self.level,
+            handle: self.handle.fresh(),
+        }
+    }
+
+    /// One more. Answers whether it is the first of this policy; registers the gauge if it has to.
+    #[inline]
+    pub(crate) fn up(&self) -> bool {
+        match self.handle.get() {
+            Some(handle) => {
+                handle.increment(1.0);
+                false
+            }
+            None => self.up_first(),
+        }
+    }
+
+    /// One less, of those that were counted up.
+    #[inline]
+    pub(crate) fn down(&self) {
+        if let Some(handle) = self.handle.get() {
+            handle.decrement(1.0);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn up_first(&self) -> bool {
+        let (handle, first) = self.handle.join(|policy| self.level.register(policy));
+        handle.increment(1.0);
+        first
+    }
+
+    /// Whether it was registered.
+    pub(crate) fn is_known(&self) -> bool {
+        self.handle.get().is_some()
+    }
+}
+
+impl std::fmt::Debug for UpDown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UpDown").finish_non_exhaustive()
+    }
+}
+
+/// A histogram of times of one policy, registered when the first is recorded.
+pub(crate) struct Times {
+    spread: &'static Spread,
+    handle: Kin<Histogram>,
+}
+
+impl Times {
+    pub(crate) fn new(policy: &'static str, spread: &'static Spread) -> Self {
+        let handle = Kin::new(policy);
+        Self { spread, handle }
+    }
+
+    /// For another policy of the same name, with the same histogram.
+    pub(crate) fn fresh(&self) -> Self {
+        Self {
+            spread: self.spread,
+            handle: self.handle.fresh(),
+        }
+    }
+
+    pub(crate) fn record(&self, time: Duration) {
+        let handle = match self.handle.get() {
+            Some(handle) => handle,
+            None => self.register(),
+        };
+        handle.record(time);
+    }
+
+    #[cold]
+    fn register(&self) -> &Histogram {
+        let Spread { name, what } = *self.spread;
+        let register = |policy| {
+            describe_histogram!(name, Unit::Seconds, what);
+            histogram!(name, "policy" => policy)
+        };
+        self.handle.join(register).0
+    }
+}
+
+impl std::fmt::Debug for Times {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Times").finish_non_exhaustive()
     }
 }
 

@@ -11,6 +11,13 @@ pub(crate) struct Family<const N: usize> {
     pub(super) values: [&'static str; N],
 }
 
+/// A histogram of times.
+#[derive(Debug)]
+pub(crate) struct Spread {
+    pub(super) name: &'static str,
+    pub(super) what: &'static str,
+}
+
 /// A gauge.
 #[derive(Debug)]
 pub(crate) struct Level {

@@ -6,8 +6,9 @@
 
 use super::{
     event::{Backed, Expiry, Stopped},
-    family::{Family, Level},
+    family::{Family, Level, Spread},
 };
+use crate::error::Reason;
 
 pub(super) const CALLS: &str = "buttress_calls_total";
 pub(super) const REJECTED: &str = "buttress_rejected_total";
@@ -15,6 +16,33 @@ pub(super) const REJECTED_IS: &str = "Calls refused.";
 pub(super) const BREAKER_STATE: &str = "buttress_breaker_state";
 pub(super) const BREAKER_TRANSITIONS: &str = "buttress_breaker_transitions_total";
 pub(super) const MALFORMED: &str = "buttress_malformed_headers_total";
+
+pub(crate) static BULKHEAD_REJECTED: Family<2> = Family {
+    name: REJECTED,
+    what: REJECTED_IS,
+    label: "reason",
+    values: [Reason::Full.as_str(), Reason::Expired.as_str()],
+};
+
+pub(crate) static BULKHEAD_IN_FLIGHT: Level = Level {
+    name: "buttress_bulkhead_in_flight",
+    what: "Calls that run.",
+};
+
+pub(crate) static BULKHEAD_LIMIT: Level = Level {
+    name: "buttress_bulkhead_limit",
+    what: "Calls that may run.",
+};
+
+pub(crate) static BULKHEAD_QUEUED: Level = Level {
+    name: "buttress_bulkhead_queued",
+    what: "Calls that wait for a place.",
+};
+
+pub(crate) static BULKHEAD_WAIT: Spread = Spread {
+    name: "buttress_bulkhead_wait_seconds",
+    what: "How long calls waited for a place.",
+};
 
 pub(crate) static RETRY_ATTEMPTS: Family<4> = Family {
     name: "buttress_retry_attempts_total",
@@ -98,6 +126,10 @@ mod tests {
             super::BREAKER_STATE,
             super::BREAKER_TRANSITIONS,
             super::MALFORMED,
+            super::BULKHEAD_IN_FLIGHT.name,
+            super::BULKHEAD_LIMIT.name,
+            super::BULKHEAD_QUEUED.name,
+            super::BULKHEAD_WAIT.name,
             super::RETRY_ATTEMPTS.name,
             super::RETRY_STOPPED.name,
             super::BUDGET_BALANCE.name,

@@ -32,6 +32,11 @@ impl Voice {
         Self::among(intern(name), self.listeners.fork())
     }
 
+    /// The same name and the very same listeners, for one of many.
+    pub(crate) fn alike(&self) -> Self {
+        Self::among(self.policy, Arc::clone(&self.listeners))
+    }
+
     #[inline]
     pub(crate) const fn policy(&self) -> &'static str {
         self.policy

@@ -15,6 +15,7 @@ struct Counting;
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
+    static LIVE: Cell<i64> = const { Cell::new(0) };
 }
 
 fn count_one() {
@@ -22,21 +23,29 @@ fn count_one() {
     let _ = COUNT.try_with(|count| count.set(count.get() + 1));
 }
 
+fn weigh(bytes: usize, sign: i64) {
+    let _ = LIVE.try_with(|live| live.set(live.get() + sign * bytes as i64));
+}
+
 // SAFETY: it only passes on; the counter is a plain cell that allocates nothing itself.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count_one();
+        weigh(layout.size(), 1);
         // SAFETY: the caller's promises are the system allocator's conditions.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        weigh(layout.size(), -1);
         // SAFETY: as above.
         unsafe { System.dealloc(ptr, layout) }
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         count_one();
+        weigh(layout.size(), -1);
+        weigh(new_size, 1);
         // SAFETY: as above.
         unsafe { System.realloc(ptr, layout, new_size) }
     }
@@ -48,6 +57,11 @@ static COUNTING: Counting = Counting;
 /// How often this thread has allocated so far.
 pub(crate) fn count() -> u64 {
     COUNT.get()
+}
+
+/// How many bytes this thread has allocated and not freed; what it freed of other threads' counts against it.
+pub(crate) fn live() -> i64 {
+    LIVE.get()
 }
 
 pub(crate) fn allocations(piece: impl FnOnce()) -> u64 {

@@ -109,7 +109,7 @@ impl<'a> Ledger<'a> {
             let change = match value {
                 DebugValue::Counter(value) => value as f64,
                 DebugValue::Gauge(value) => value.into_inner(),
-                DebugValue::Histogram(_) => panic!("there is none"),
+                DebugValue::Histogram(values) => values.into_iter().map(f64::from).sum(),
             };
             *self
                 .sums
