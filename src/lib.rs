@@ -33,6 +33,7 @@ pub mod header;
 pub mod hedge;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod rate_limit;
 pub mod replay;
 pub mod retry;
 pub mod telemetry;
@@ -53,6 +54,7 @@ pub use error::{
 };
 pub use fallback::handle::Fallback;
 pub use hedge::handle::Hedge;
+pub use rate_limit::handle::RateLimit;
 pub use retry::handle::Retry;
 pub use timeout::handle::Timeout;
 

@@ -116,6 +116,12 @@ impl Rejected {
         self
     }
 
+    /// The same in whole nanoseconds, of which there are fewer than 584 years: nothing to convert.
+    pub(crate) const fn with_retry_nanos(mut self, nanos: u64) -> Self {
+        self.retry_after = nanos;
+        self
+    }
+
     /// The name of the policy that refused.
     #[must_use]
     pub const fn policy(&self) -> &'static str {

@@ -44,6 +44,27 @@ pub(crate) static BULKHEAD_WAIT: Spread = Spread {
     what: "How long calls waited for a place.",
 };
 
+pub(crate) static RATE_LIMIT_REJECTED: Family<3> = Family {
+    name: REJECTED,
+    what: REJECTED_IS,
+    label: "reason",
+    values: [
+        Reason::RateLimited.as_str(),
+        Reason::CostAboveBurst.as_str(),
+        Reason::Expired.as_str(),
+    ],
+};
+
+pub(crate) static RATE_LIMIT_AVAILABLE: Level = Level {
+    name: "buttress_rate_limit_available",
+    what: "Calls that would be let in at once.",
+};
+
+pub(crate) static RATE_LIMIT_WAIT: Spread = Spread {
+    name: "buttress_rate_limit_wait_seconds",
+    what: "How long calls waited for their turn.",
+};
+
 pub(crate) static RETRY_ATTEMPTS: Family<4> = Family {
     name: "buttress_retry_attempts_total",
     what: "Attempts that ended under a retry.",
@@ -130,6 +151,8 @@ mod tests {
             super::BULKHEAD_LIMIT.name,
             super::BULKHEAD_QUEUED.name,
             super::BULKHEAD_WAIT.name,
+            super::RATE_LIMIT_AVAILABLE.name,
+            super::RATE_LIMIT_WAIT.name,
             super::RETRY_ATTEMPTS.name,
             super::RETRY_STOPPED.name,
             super::BUDGET_BALANCE.name,

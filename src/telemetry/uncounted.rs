@@ -34,6 +34,10 @@ impl Meter {
     }
 
     pub(crate) fn show(&self, _: u64) {}
+
+    pub(crate) fn is_known(&self) -> bool {
+        false
+    }
 }
 
 #[derive(Debug)]
