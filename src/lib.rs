@@ -33,6 +33,8 @@ pub mod header;
 pub mod hedge;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "keyed")]
+pub mod keyed;
 pub mod rate_limit;
 pub mod replay;
 pub mod retry;

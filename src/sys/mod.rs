@@ -9,6 +9,8 @@ pub(crate) mod date;
 mod line;
 mod live;
 mod random;
+#[cfg(feature = "keyed")]
+pub(crate) mod shards;
 mod sync;
 
 pub use clock::Now;

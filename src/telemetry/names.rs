@@ -1,7 +1,7 @@
 //! Every name that leaves the crate as a metric. The table for readers is in `telemetry.md`.
 #![cfg_attr(
-    not(feature = "metrics"),
-    allow(dead_code, reason = "only the table's test reads them")
+    not(all(feature = "metrics", feature = "keyed")),
+    allow(dead_code, reason = "only the table's test reads all of them")
 )]
 
 use super::{
@@ -63,6 +63,32 @@ pub(crate) static RATE_LIMIT_AVAILABLE: Level = Level {
 pub(crate) static RATE_LIMIT_WAIT: Spread = Spread {
     name: "buttress_rate_limit_wait_seconds",
     what: "How long calls waited for their turn.",
+};
+
+pub(crate) static KEYS: Level = Level {
+    name: "buttress_keys",
+    what: "Keys with a policy of their own.",
+};
+
+pub(crate) static KEYS_REJECTED: Family<1> = Family {
+    name: REJECTED,
+    what: REJECTED_IS,
+    label: "reason",
+    values: [Reason::TooManyKeys.as_str()],
+};
+
+pub(crate) static KEYS_EVICTED: Family<3> = Family {
+    name: "buttress_keys_evicted_total",
+    what: "Keys whose policy was forgotten.",
+    label: "reason",
+    values: ["unused", "room", "oldest"],
+};
+
+pub(crate) static KEYS_OVERFLOW: Family<3> = Family {
+    name: "buttress_keys_overflow_total",
+    what: "Calls whose key found no place.",
+    label: "answer",
+    values: ["shared", "rejected", "evicted"],
 };
 
 pub(crate) static RETRY_ATTEMPTS: Family<4> = Family {
@@ -153,6 +179,9 @@ mod tests {
             super::BULKHEAD_WAIT.name,
             super::RATE_LIMIT_AVAILABLE.name,
             super::RATE_LIMIT_WAIT.name,
+            super::KEYS.name,
+            super::KEYS_EVICTED.name,
+            super::KEYS_OVERFLOW.name,
             super::RETRY_ATTEMPTS.name,
             super::RETRY_STOPPED.name,
             super::BUDGET_BALANCE.name,
