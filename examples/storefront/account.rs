@@ -1,15 +1,18 @@
-//! The second half of the screen: what breaker B saw, and the verdict in words.
+//! The second half of the screen: what the breakers saw, and the verdict in words.
 
 use crate::fault::HEALS;
 use crate::run::{PROMISE, Run};
 use crate::screen;
 use crate::shop::PROBES;
+use crate::slots::SLOTS;
 use crate::story::{Change, Judged, Span};
 use crate::text::{exact, secs, thousands};
 use crate::verdict::Verdict;
 
-/// One line for each span; lost rounds after the first are told together.
-pub fn story(spans: &[Span]) -> String {
+/// Breaker B's in a line for each span, lost rounds after the first told together; and of D when it
+/// opened.
+pub fn story(run: &Run) -> String {
+    let [spans, d_saw] = &run.saw;
     let mut lines = vec!["what breaker B saw".into()];
     if spans.is_empty() {
         lines.push("  nothing that made it open".into());
@@ -28,6 +31,12 @@ pub fn story(spans: &[Span]) -> String {
             }
         }
     }
+    let refused = thousands(run.refused as usize);
+    let opened = d_saw.first().map(|first| exact(first.from));
+    let opened = opened.map_or("never opened".into(), |at| format!("first opened at {at}"));
+    lines.push(format!(
+        "what held in D: the breaker {opened}, the bulkhead refused {refused} calls"
+    ));
     lines.join("\n")
 }
 
@@ -65,23 +74,22 @@ fn tell(span: &Span) -> String {
 
 /// The verdict, and no word more than the run has shown.
 pub fn words(run: &Run) -> String {
-    let [a, b, _] = &run.figures;
-    let (lost, of) = (b.lists.of - b.lists.part, thousands(b.lists.of));
-    let (before, after) = (run.lost_before, thousands(lost - run.lost_before));
+    let [a, b, _, d] = &run.figures;
+    let (d_lost, of) = (thousands(d.lists.lost()), thousands(d.lists.of));
+    let b_lost = thousands(b.lists.lost());
     let verdict = match run.verdict {
         Verdict::Kept => {
-            let (down, hurt) = (secs(run.fault.down()), exact(run.hurt));
-            format!("member was down {down}, the product list was hurt for {hurt} of them.")
-        }
-        Verdict::Broken if run.spans.is_empty() => {
+            let down = secs(run.fault.down());
+            let [b_hurt, d_hurt] = run.hurt.map(exact);
             format!(
-                "B lost {} of {of} lists, and its breaker never opened.",
-                thousands(lost)
+                "member was down {down}. The product list was hurt for {d_hurt} of them with breaker\n\
+                 and bulkhead (D), for {b_hurt} with a breaker alone (B)."
             )
         }
         Verdict::Broken => {
-            let lost = thousands(lost);
-            format!("B lost {lost} of {of} lists, {before} before its breaker first opened.")
+            format!(
+                "with breaker and bulkhead {d_lost} of {of} lists were lost, with a breaker {b_lost}."
+            )
         }
         Verdict::Unproven if run.bars.iter().any(|bar| !bar.control && !bar.met()) => {
             format!(
@@ -89,7 +97,7 @@ pub fn words(run: &Run) -> String {
                 exact(run.latest)
             )
         }
-        Verdict::Unproven if run.spans.is_empty() => {
+        Verdict::Unproven if run.saw[0].is_empty() => {
             "the breaker of B never opened, so this run proves nothing".into()
         }
         Verdict::Unproven => "the control survived, so this run proves nothing".into(),
@@ -97,27 +105,20 @@ pub fn words(run: &Run) -> String {
     let mut lines = vec![format!("{}: {verdict}", run.verdict.name(PROMISE))];
 
     lines.extend(screen::missed(&run.bars));
+    if run.verdict == Verdict::Kept {
+        lines.extend(gap(run));
+    }
     if run.verdict != Verdict::Unproven && run.fault.control_below().is_none() {
-        lines.push(
-            "This fault holds no slot, its errors come at once: the verdict is on B alone.".into(),
-        );
         lines.push(format!(
-            "Without a breaker {} of the lists were answered, with it {}.",
-            a.lists, b.lists
+            "This fault holds no slot, its errors come at once: without protection {} of the lists\n\
+             were answered, too, and the verdict is on B and D alone.",
+            a.lists
         ));
     }
-    if run.verdict == Verdict::Kept && before > 0 {
+    if a.pages.ratio() > b.pages.ratio().min(d.pages.ratio()) + 0.05 {
         lines.push(format!(
-            "Lost before the breaker could know: {before} of {of} lists; later: {after}."
-        ));
-        lines.push(
-            "A breaker must see harm before it acts; closing that gap is a bulkhead's work.".into(),
-        );
-    }
-    if a.pages.ratio() > b.pages.ratio() + 0.05 {
-        let (a, b) = (a.pages, b.pages);
-        lines.push(format!(
-            "The price: member pages answered {a} without a breaker, {b} with it."
+            "The price: member pages answered {} without protection, {} by B, {} by D.",
+            a.pages, b.pages, d.pages
         ));
     }
     let (latest, silent) = (run.latest.as_millis(), run.silent);
@@ -125,4 +126,18 @@ pub fn words(run: &Run) -> String {
         "No request was sent more than {latest} ms late; {silent} were never answered."
     ));
     lines.join("\n")
+}
+
+/// What a breaker alone cannot save, and what became of it behind the bulkhead.
+fn gap(run: &Run) -> Option<String> {
+    let [_, b, _, d] = &run.figures;
+    let (before, lost) = (run.lost_before, d.lists.lost());
+    let after = b.lists.lost() - before;
+    (lost < before).then(|| {
+        format!(
+            "A breaker must see harm before it acts: B lost {before} lists before it first opened, {after} later.\n\
+             The bulkhead closed that gap: D lost {lost}, with {} of its {SLOTS} slots taken at the most.",
+            d.fullest
+        )
+    })
 }

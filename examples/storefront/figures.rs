@@ -8,12 +8,15 @@ use crate::fault::{ENDS, HEALS, STRIKES, SWITCHED_OFF, SWITCHED_ON};
 use crate::load::{Ending, Page, Visit};
 use crate::text::percent;
 
-/// A product list that comes later than this is lost.
-pub const DEADLINE: Duration = Duration::from_millis(400);
+/// A product list that comes later than this is lost. When all is well it takes two or three ms.
+pub const DEADLINE: Duration = Duration::from_millis(100);
 
 /// The time that one cell of the strip stands for.
 pub const CELL: Duration = Duration::from_millis(250);
 
+/// The last calls before the fault are under way when it strikes, and belong to neither.
+pub const BEFORE: Range<Duration> = Duration::ZERO..STRIKES.saturating_sub(UNDER_WAY);
+const UNDER_WAY: Duration = Duration::from_millis(50);
 pub const FAULT: Range<Duration> = STRIKES..HEALS;
 pub const OFF: Range<Duration> = SWITCHED_OFF..SWITCHED_ON;
 pub const HEALED: Range<Duration> = HEALS..ENDS;
@@ -23,6 +26,8 @@ pub struct Seen {
     pub visits: Vec<Visit>,
     /// When each call reached the member service, as that service counted it.
     pub arrivals: Vec<Duration>,
+    /// The most slots that were taken at one time.
+    pub fullest: usize,
 }
 
 /// So many of so many.
@@ -35,6 +40,10 @@ pub struct Share {
 impl Share {
     pub fn ratio(self) -> f64 {
         self.part as f64 / self.of.max(1) as f64
+    }
+
+    pub fn lost(self) -> usize {
+        self.of - self.part
     }
 
     pub fn count<T>(seen: impl Iterator<Item = T>, good: impl Fn(&T) -> bool) -> Self {
@@ -53,11 +62,14 @@ impl fmt::Display for Share {
 
 /// One column of the table.
 pub struct Figures {
+    pub list_p99_before: Option<Duration>,
+    pub pages_before: Share,
     pub lists: Share,
     pub lists_while_off: Share,
     pub list_p50: Option<Duration>,
     pub list_p99: Option<Duration>,
     pub no_slot: Share,
+    pub fullest: usize,
     pub pages: Share,
     pub time_to_no: Option<Duration>,
     pub reached: usize,
@@ -72,8 +84,11 @@ pub struct Figures {
 impl Figures {
     pub fn of(seen: &Seen) -> Self {
         let answered_in = |page, span| Share::count(seen.of(page, span), answered);
-        let waits = seen.of(Page::List, FAULT).filter(answered);
-        let waits = sorted(waits.map(|visit| visit.took));
+        let waits = |span| {
+            let lists = seen.of(Page::List, span).filter(answered);
+            sorted(lists.map(|visit| visit.took))
+        };
+        let (waits_before, waits) = (waits(BEFORE), waits(FAULT));
         // Those without a slot never got as far as the member service: they say nothing about it.
         let noes = seen
             .of(Page::Member, FAULT)
@@ -83,11 +98,14 @@ impl Figures {
             .of(Page::List, FAULT)
             .chain(seen.of(Page::Member, FAULT));
         Self {
+            list_p99_before: quantile(&waits_before, 0.99),
+            pages_before: answered_in(Page::Member, BEFORE),
             lists: answered_in(Page::List, FAULT),
             lists_while_off: answered_in(Page::List, OFF),
             list_p50: quantile(&waits, 0.50),
             list_p99: quantile(&waits, 0.99),
             no_slot: Share::count(everyone, |visit| visit.ending == Ending::NoSlot),
+            fullest: seen.fullest,
             pages: answered_in(Page::Member, FAULT),
             time_to_no: quantile(&noes, 0.50),
             reached: seen.arrivals.iter().filter(|at| FAULT.contains(at)).count(),
@@ -117,7 +135,7 @@ impl Seen {
         visits.filter(move |visit| visit.page == page && span.contains(&visit.due))
     }
 
-    /// The lists that came to nothing in this span.
+    /// The product lists that came to nothing in this span.
     pub fn lists_lost(&self, span: Range<Duration>) -> usize {
         self.of(Page::List, span)
             .filter(|visit| !answered(visit))
@@ -138,14 +156,14 @@ fn answered(visit: &Visit) -> bool {
     visit.ending == Ending::Answered && (visit.page == Page::Member || visit.took <= DEADLINE)
 }
 
-fn sorted(waits: impl Iterator<Item = Duration>) -> Vec<Duration> {
+pub fn sorted(waits: impl Iterator<Item = Duration>) -> Vec<Duration> {
     let mut waits: Vec<_> = waits.collect();
     waits.sort_unstable();
     waits
 }
 
 /// The nearest-rank quantile.
-fn quantile(sorted: &[Duration], q: f64) -> Option<Duration> {
+pub fn quantile(sorted: &[Duration], q: f64) -> Option<Duration> {
     let rank = (q * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied()
 }
@@ -172,6 +190,7 @@ mod tests {
         let seen = Seen {
             visits,
             arrivals: vec![STRIKES, HEALS],
+            fullest: 0,
         };
         let figures = Figures::of(&seen);
         assert_eq!(figures.lists, Share { part: 1, of: 2 });

@@ -1,4 +1,4 @@
-//! Room for both ends of some 500 connections: one process holds them all, and many a shell allows
+//! Room for both ends of some 1,000 connections: one process holds them all, and many a shell allows
 //! it 1,024 open files or fewer.
 
 use std::env;
@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::process::Command;
 
-const NEEDED: usize = 1_400;
+const NEEDED: usize = 2_000;
 const TRIED: &str = "STOREFRONT_ASKED_FOR_OPEN_FILES";
 
 /// Where there is too little, starts this program again from a shell that asks for more.

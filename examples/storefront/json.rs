@@ -2,25 +2,25 @@
 
 use serde_json::{Value, json};
 
-use crate::chain::{self, Chain};
+use crate::Played;
+use crate::chain;
 use crate::fault::{ENDS, HEALS, STRIKES, SWITCHED_OFF, SWITCHED_ON};
-use crate::figures::{CELL, Figures, Share};
+use crate::figures::{CELL, DEADLINE, Figures, Share};
 use crate::load::{LISTS_PER_SECOND, PAGES_PER_SECOND};
+use crate::neighbour;
 use crate::run::{PROMISE, Run};
 use crate::shop::{
-    CLIENT_TIMEOUT, MIN_CALLS, OPEN_FOR, PROBES, RAMP, RATIO, SLOTS, SLOW_CALL, WINDOW,
+    CLIENT_TIMEOUT, MIN_CALLS, OPEN_FOR, PLACES, PROBES, RAMP, RATIO, SLOW_CALL, WINDOW,
 };
-use crate::storm::{self, Storm};
+use crate::slots::SLOTS;
+use crate::storm;
 use crate::story::{Change, Span};
+use crate::sums::Sums;
 use crate::verdict::{Bar, Rule, Unit};
 
-/// An act that was not played is null; `worst` is the verdict of all, its name and its exit code.
-pub fn document(
-    runs: &[Run],
-    storm: Option<&Storm>,
-    chain: Option<&Chain>,
-    worst: (&str, u8),
-) -> Value {
+/// An act that was not played is null, or empty; `worst` is the verdict of all, its name and its exit
+/// code.
+pub fn document(played: &Played, worst: (&str, u8)) -> Value {
     json!({
         "storefront": {
             "clock": {
@@ -44,27 +44,39 @@ pub fn document(
                 "probes": PROBES,
                 "ramp_s": RAMP.as_secs_f64(),
             },
+            "bulkhead": { "max_concurrent": PLACES },
+            "list_deadline_s": DEADLINE.as_secs_f64(),
         },
-        "runs": runs.iter().map(run).collect::<Vec<_>>(),
-        "storm": storm.map(storm::document),
-        "chain": chain.map(chain::document),
+        "runs": played.runs.iter().map(run).collect::<Vec<_>>(),
+        "storm": played.storm.as_ref().map(storm::document),
+        "chain": played.chain.as_ref().map(chain::document),
+        "neighbour": played.neighbours.iter().map(neighbour::document).collect::<Vec<_>>(),
+        "sums": played.sums.as_ref().map(Sums::document),
         "verdict": worst.0,
         "exit": worst.1,
     })
 }
 
 fn run(run: &Run) -> Value {
-    let [a, b, c] = run.figures.each_ref().map(figures);
+    let [a, b, c, d] = run.figures.each_ref().map(figures);
+    let [b_saw, d_saw] = run
+        .saw
+        .each_ref()
+        .map(|saw| saw.iter().map(span).collect::<Vec<_>>());
+    let [b_hurt, d_hurt] = run.hurt.map(|hurt| hurt.as_secs_f64());
     json!({
         "fault": run.fault.name(),
         "says": run.fault.says(),
         "seed": run.seed,
         "cores": run.cores,
         "down_s": run.fault.down().as_secs_f64(),
-        "copies": { "A": a, "B": b, "C": c },
-        "breaker_b": run.spans.iter().map(span).collect::<Vec<_>>(),
-        "b_hurt_s": run.hurt.as_secs_f64(),
+        "copies": { "A": a, "B": b, "C": c, "D": d },
+        "breaker_b": b_saw,
+        "breaker_d": d_saw,
+        "b_hurt_s": b_hurt,
+        "d_hurt_s": d_hurt,
         "b_lost_before_opening": run.lost_before,
+        "d_refused_by_bulkhead": run.refused,
         "latest_request_ms": run.latest.as_secs_f64() * 1_000.0,
         "unanswered_requests": run.silent,
         "bars": run.bars.iter().map(bar).collect::<Vec<_>>(),
@@ -76,12 +88,17 @@ fn run(run: &Run) -> Value {
 fn figures(figures: &Figures) -> Value {
     let ms = |time: Option<std::time::Duration>| time.map(|time| time.as_secs_f64() * 1_000.0);
     json!({
+        "before": {
+            "list_p99_ms": ms(figures.list_p99_before),
+            "pages": share(&figures.pages_before),
+        },
         "during": {
             "lists": share(&figures.lists),
             "lists_while_c_was_off": share(&figures.lists_while_off),
             "list_p50_ms": ms(figures.list_p50),
             "list_p99_ms": ms(figures.list_p99),
             "no_slot": share(&figures.no_slot),
+            "most_slots_taken": figures.fullest,
             "pages": share(&figures.pages),
             "page_median_no_ms": ms(figures.time_to_no),
             "reached_member": figures.reached,
@@ -131,6 +148,7 @@ pub fn bar(bar: &Bar) -> Value {
         Unit::Count => "count",
         Unit::Times => "times",
         Unit::Seconds => "s",
+        Unit::Millis => "ms",
     };
     json!({
         "name": bar.name,

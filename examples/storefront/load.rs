@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use crate::arrivals::{self, Schedule, SplitMix64};
 use crate::fault::ENDS;
-use crate::shop::{NO_SLOT, Shop};
+use crate::shop::Shop;
+use crate::slots::NO_SLOT;
 
 pub const LISTS_PER_SECOND: u32 = 200;
 pub const PAGES_PER_SECOND: u32 = 400;

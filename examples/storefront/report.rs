@@ -4,20 +4,21 @@ use std::time::Duration;
 
 use crate::account;
 use crate::fault::{ENDS, HEALS, STRIKES, SWITCHED_OFF, SWITCHED_ON};
-use crate::figures::Figures;
+use crate::figures::{DEADLINE, Figures};
 use crate::load::{LISTS_PER_SECOND, PAGES_PER_SECOND};
 use crate::run::Run;
 use crate::screen;
-use crate::shop::{CLIENT_TIMEOUT, SLOTS};
+use crate::shop::{CLIENT_TIMEOUT, PLACES};
 use crate::shop::{MIN_CALLS, OPEN_FOR, PROBES, RAMP, RATIO, SLOW_CALL, WINDOW};
-use crate::text::{secs, thousands, wait, waits};
+use crate::slots::SLOTS;
+use crate::text::{secs, thousands, wait};
 
 pub fn screen(run: &Run) -> String {
     [
         head(run),
         strips(run),
         table(run),
-        account::story(&run.spans),
+        account::story(run),
         screen::bars(&run.bars),
         account::words(run),
     ]
@@ -32,17 +33,20 @@ fn head(run: &Run) -> String {
     let (timeout, slow) = (CLIENT_TIMEOUT.as_millis(), SLOW_CALL.as_millis());
     let (open, ramp) = (secs(OPEN_FOR), secs(RAMP));
     let ratio = RATIO * 100.0;
+    let (deadline, left) = (DEADLINE.as_millis(), SLOTS - PLACES as usize);
     format!(
         "\
 buttress storefront · fault: {fault} · seed {seed} · {cores} cores
-One shop, three copies, one clock. Every figure is measured in this run.
+One shop, four copies, one clock. Every figure is measured in this run.
 From {strikes} to {heals} the member service {says}.
 Same code, same {timeout} ms client timeout, same {SLOTS} request slots. Only this differs:
-  A  no breaker    B  breaker    C  breaker switched off from {off} to {on}
-Load per shop: {LISTS_PER_SECOND}/s product list (never calls member), \
-{PAGES_PER_SECOND}/s member page (does)
-Breaker: {ratio} % of last {WINDOW} calls failed or slower than {slow} ms, min {MIN_CALLS}
-         open {open} · {PROBES} probes · then back to the full load over {ramp}"
+  A  no protection    B  breaker    C  breaker switched off from {off} to {on}
+  D  breaker and bulkhead
+Load per shop: {LISTS_PER_SECOND}/s product list (never calls member; lost after {deadline} ms),
+               {PAGES_PER_SECOND}/s member page (does)
+Breaker:  {ratio} % of last {WINDOW} calls failed or slower than {slow} ms, min {MIN_CALLS}
+          open {open} · {PROBES} probes · then back to the full load over {ramp}
+Bulkhead: {PLACES} calls to member at a time, no queue: if all hang, {left} slots are left"
     )
 }
 
@@ -60,7 +64,7 @@ fn strips(run: &Run) -> String {
         HEALS,
         ENDS,
     ];
-    let [a, b, c] = run.figures.each_ref().map(|copy| &copy.strip[..]);
+    let [a, b, c, d] = run.figures.each_ref().map(|copy| &copy.strip[..]);
     screen::strips(
         &phases,
         &times,
@@ -68,28 +72,38 @@ fn strips(run: &Run) -> String {
             ("product list  A", a),
             ("product list  B", b),
             ("product list  C", c),
+            ("product list  D", d),
         ],
     )
 }
 
 fn table(run: &Run) -> String {
-    let line = |label: &str, [a, b, c]: [String; 3]| format!("{label:35}{a:>14}{b:>14}{c:>14}");
+    let line =
+        |label: &str, [a, b, c, d]: [String; 4]| format!("{label:36}{a:>11}{b:>11}{c:>11}{d:>11}");
     let row = |label: &str, figure: &dyn Fn(&Figures) -> String| {
         line(label, run.figures.each_ref().map(figure))
     };
     let during = format!("during the fault ({})", run.fault.name());
     [
-        line(&during, ["A", "B", "C"].map(String::from)),
+        line("while all is well", ["A", "B", "C", "D"].map(String::from)),
+        row("product list p99", &|copy| wait(copy.list_p99_before)),
+        row("member page answered", &|copy| {
+            copy.pages_before.to_string()
+        }),
+        during,
         row("product list answered", &|copy| copy.lists.to_string()),
         row("  of it while C's breaker was off", &|copy| {
             copy.lists_while_off.to_string()
         }),
-        row("product list p50 / p99", &|copy| {
-            waits(copy.list_p50, copy.list_p99)
-        }),
+        row("product list p50", &|copy| wait(copy.list_p50)),
+        row("product list p99", &|copy| wait(copy.list_p99)),
         row("turned away, no slot free", &|copy| {
             copy.no_slot.to_string()
         }),
+        row(
+            &format!("most of the {SLOTS} slots taken at once"),
+            &|copy| copy.fullest.to_string(),
+        ),
         row("member page answered", &|copy| copy.pages.to_string()),
         row("member page, median time to \"no\"", &|copy| {
             wait(copy.time_to_no)

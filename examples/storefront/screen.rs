@@ -56,7 +56,8 @@ pub fn bars(bars: &[Bar]) -> String {
             Unit::Count => format!("{value:.0}"),
             Unit::Times => format!("{value:.2}"),
             Unit::Seconds if value.is_finite() => format!("{value:.2} s"),
-            Unit::Seconds => "never".into(),
+            Unit::Millis if value.is_finite() => format!("{value:.1} ms"),
+            Unit::Seconds | Unit::Millis => "never".into(),
         };
         let (measured, promised) = (show(bar.measured), format!("{sign} {}", show(limit)));
         let met = if bar.met() { "met" } else { "MISSED" };

@@ -6,26 +6,26 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, serve};
-use buttress::{Adapt, CircuitBreaker, Classify, Error, InvalidConfig, Outcome};
+use buttress::guard::Guard;
+use buttress::{Adapt, Adapted, Bulkhead, CircuitBreaker, Classify, Error, InvalidConfig, Outcome};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
-use tower::util::BoxCloneSyncService;
-use tower::{ServiceBuilder, ServiceExt};
+use tokio::sync::watch;
+use tower::{Layer, ServiceExt};
 
 use crate::fault::Mood;
 use crate::service::Service;
+use crate::slots::{Slots, take_slot};
 
 /// The same in every copy.
 pub const CLIENT_TIMEOUT: Duration = Duration::from_millis(400);
-pub const SLOTS: usize = 64;
 
-/// The breaker of copies B and C.
+/// The breaker of copies B, C and D.
 pub const WINDOW: u32 = 100;
 pub const RATIO: f64 = 0.5;
 pub const MIN_CALLS: u32 = 20;
@@ -34,7 +34,24 @@ pub const OPEN_FOR: Duration = Duration::from_secs(1);
 pub const PROBES: u32 = 5;
 pub const RAMP: Duration = Duration::from_secs(2);
 
+/// The bulkhead of copy D. When member is well, 400 pages a second of a few milliseconds each need two
+/// places at a time: 20 are ample for a burst. When it hangs, they are all that it can hold, and 44 of
+/// the 64 slots stay free, where the product list needs one or two.
+pub const PLACES: u32 = 20;
+
 pub type Breaker = CircuitBreaker<Judge>;
+
+/// Two policies in one guard: both are asked at once, and the breaker first.
+pub type Both = Guard<(Breaker, Bulkhead), Judge>;
+
+pub fn both(breaker: Breaker, bulkhead: Bulkhead) -> Both {
+    Guard::judged((breaker, bulkhead), Judge)
+}
+
+/// Without a queue: a call that waits for member holds a slot, too.
+pub fn bulkhead() -> Result<Bulkhead, InvalidConfig> {
+    Bulkhead::builder(PLACES).name("member").build()
+}
 
 pub fn breaker() -> Result<Breaker, InvalidConfig> {
     CircuitBreaker::builder()
@@ -69,65 +86,81 @@ impl Classify<reqwest::Response, Error<reqwest::Error>> for Judge {
     }
 }
 
-type Client = BoxCloneSyncService<reqwest::Request, reqwest::Response, Error<reqwest::Error>>;
+/// What a service is asked with: any tower service for reqwest's requests, protected or not.
+pub trait Client: Send + Sync + 'static {
+    fn get(
+        &self,
+        url: reqwest::Url,
+    ) -> impl Future<Output = Result<reqwest::Response, Error<reqwest::Error>>> + Send;
+}
 
-struct Dependency {
-    client: Client,
+impl<S> Client for S
+where
+    S: tower::Service<
+            reqwest::Request,
+            Response = reqwest::Response,
+            Error = Error<reqwest::Error>,
+        >,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    fn get(
+        &self,
+        url: reqwest::Url,
+    ) -> impl Future<Output = Result<reqwest::Response, Error<reqwest::Error>>> + Send {
+        let request = reqwest::Request::new(reqwest::Method::GET, url);
+        self.clone().oneshot(request)
+    }
+}
+
+pub type Http = Adapted<reqwest::Client>;
+
+/// The timeout is innermost, so that the breaker hears it as a failure.
+fn http() -> reqwest::Result<Http> {
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(CLIENT_TIMEOUT)
+        .build()?;
+    Ok(Adapt.layer(http))
+}
+
+struct Dependency<C> {
+    client: C,
     url: reqwest::Url,
 }
 
-impl Dependency {
-    fn new(service: &Service, breaker: Option<Breaker>) -> reqwest::Result<Self> {
-        // The timeout is innermost, so that the breaker hears it as a failure.
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(CLIENT_TIMEOUT)
-            .build()?;
-        // Whether there is a breaker is the only difference between the copies.
-        let client = ServiceBuilder::new()
-            .option_layer(breaker)
-            .layer(Adapt)
-            .service(http);
-        Ok(Self {
-            client: BoxCloneSyncService::new(client),
-            url: service.url(),
-        })
+impl<C: Client> Dependency<C> {
+    fn new(service: &Service, client: C) -> Self {
+        let url = service.url();
+        Self { client, url }
     }
 
     async fn ask(&self) -> Result<String, Error<reqwest::Error>> {
-        let request = reqwest::Request::new(reqwest::Method::GET, self.url.clone());
-        let response = self.client.clone().oneshot(request).await?;
+        let response = self.client.get(self.url.clone()).await?;
         let response = response.error_for_status().map_err(Error::Inner)?;
         response.text().await.map_err(Error::Inner)
     }
 }
 
-struct Gateway {
-    catalogue: Dependency,
-    member: Dependency,
-    order: Dependency,
+struct Gateway<M> {
+    catalogue: Dependency<Http>,
+    member: Dependency<M>,
+    order: Dependency<Http>,
 }
 
 /// The page that must survive: it never asks the member service.
-async fn product_list(State(gateway): State<Arc<Gateway>>) -> Result<String, Unavailable> {
+async fn product_list<M: Client>(
+    State(gateway): State<Arc<Gateway<M>>>,
+) -> Result<String, Unavailable> {
     Ok(gateway.catalogue.ask().await?)
 }
 
-async fn member_page(State(gateway): State<Arc<Gateway>>) -> Result<String, Unavailable> {
+async fn member_page<M: Client>(
+    State(gateway): State<Arc<Gateway<M>>>,
+) -> Result<String, Unavailable> {
     let member = gateway.member.ask().await?;
     let orders = gateway.order.ask().await?;
     Ok(format!("{member}\n{orders}"))
-}
-
-/// The body of an answer that got no slot.
-pub const NO_SLOT: &str = "no slot is free";
-
-/// Every request holds a slot until it is answered: so a hang in one service reaches every page.
-async fn take_slot(State(slots): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    match slots.try_acquire() {
-        Ok(_slot) => next.run(request).await,
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, NO_SLOT).into_response(),
-    }
 }
 
 struct Unavailable(Error<reqwest::Error>);
@@ -155,31 +188,35 @@ impl IntoResponse for Unavailable {
 /// A running copy of the shop.
 pub struct Shop {
     pub address: SocketAddr,
-    pub slots: Arc<Semaphore>,
+    pub slots: Arc<Slots>,
     pub member: Service,
     /// Catalogue and order live as long as this.
     _well: watch::Sender<Mood>,
 }
 
 impl Shop {
-    pub async fn open(
-        breaker: Option<Breaker>,
+    /// The layer around the member client is the only difference between the copies.
+    pub async fn open<L>(
+        protection: L,
         mood: &watch::Sender<Mood>,
-    ) -> Result<Self, Box<dyn error::Error>> {
+    ) -> Result<Self, Box<dyn error::Error>>
+    where
+        L: Layer<Http, Service: Client>,
+    {
         let well = watch::Sender::new(Mood::Well);
         let catalogue = Service::start(&well)?;
         let member = Service::start(mood)?;
         let order = Service::start(&well)?;
 
         let gateway = Gateway {
-            catalogue: Dependency::new(&catalogue, None)?,
-            member: Dependency::new(&member, breaker)?,
-            order: Dependency::new(&order, None)?,
+            catalogue: Dependency::new(&catalogue, http()?),
+            member: Dependency::new(&member, protection.layer(http()?)),
+            order: Dependency::new(&order, http()?),
         };
-        let slots = Arc::new(Semaphore::new(SLOTS));
+        let slots = Slots::new();
         let app = Router::new()
-            .route("/list", get(product_list))
-            .route("/member", get(member_page))
+            .route("/list", get(product_list::<L::Service>))
+            .route("/member", get(member_page::<L::Service>))
             .layer(from_fn_with_state(Arc::clone(&slots), take_slot))
             .with_state(Arc::new(gateway));
 

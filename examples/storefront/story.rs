@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use buttress::telemetry::{Event, EventKind, Subscription};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::fault::HEALS;
-use crate::shop::{Breaker, PROBES, SLOTS};
+use crate::shop::{Breaker, PROBES};
+use crate::slots::Slots;
 
 /// One change of the breaker's state, on the run's clock.
 #[derive(Clone, Copy, Debug)]
@@ -43,11 +43,11 @@ pub struct Witness {
 }
 
 impl Witness {
-    pub fn of(breaker: &Breaker, slots: Arc<Semaphore>) -> Self {
+    pub fn of(breaker: &Breaker, slots: Arc<Slots>) -> Self {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let notes = Arc::clone(&heard);
         let subscription = breaker.subscribe(move |event| {
-            let busy = (SLOTS - slots.available_permits()) as u64;
+            let busy = slots.taken() as u64;
             notes
                 .lock()
                 .expect("no panic holds this lock")

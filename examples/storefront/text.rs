@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+/// Near the whole with a digit more, and never rounded up to it: 100.0 % is all of them.
 pub fn percent(ratio: f64) -> String {
-    format!("{:.1} %", ratio * 100.0)
+    let percent = ratio * 100.0;
+    if (99.0..100.0).contains(&percent) {
+        return format!("{:.2} %", (percent * 100.0 + 1e-6).floor() / 100.0);
+    }
+    format!("{percent:.1} %")
 }
 
 /// A planned time.
@@ -20,12 +25,6 @@ pub fn wait(time: Option<Duration>) -> String {
     time.map_or("-".into(), |time| format!("{} ms", millis(time)))
 }
 
-pub fn waits(median: Option<Duration>, high: Option<Duration>) -> String {
-    median.zip(high).map_or("-".into(), |(median, high)| {
-        format!("{} / {} ms", millis(median), millis(high))
-    })
-}
-
 fn millis(time: Duration) -> String {
     match time.as_secs_f64() * 1_000.0 {
         ms if ms < 10.0 => format!("{ms:.1}"),
@@ -37,5 +36,19 @@ pub fn thousands(count: usize) -> String {
     match (count / 1_000, count % 1_000) {
         (0, rest) => rest.to_string(),
         (groups, rest) => format!("{groups},{rest:03}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_all_of_them_are_100_percent() {
+        assert_eq!(percent(1.0), "100.0 %");
+        assert_eq!(percent(0.99999), "99.99 %");
+        assert_eq!(percent(0.999), "99.90 %");
+        assert_eq!(percent(0.995), "99.50 %");
+        assert_eq!(percent(0.95), "95.0 %");
     }
 }

@@ -1,17 +1,12 @@
-//! The bars of a run and what they come to: what was measured against what was promised.
+//! Bars and what they come to: what was measured against what was promised.
 
 use std::time::Duration;
 
-use crate::fault::Fault;
-use crate::figures::Figures;
-use crate::shop::{CLIENT_TIMEOUT, OPEN_FOR};
-use crate::story::{self, Span};
+use crate::figures::DEADLINE;
 
-/// The least share of product lists that a protected copy answers during a fault.
-const LISTS_ANSWERED: f64 = 0.95;
-
-/// When requests were sent later than this, the machine stood still: a loss may be its doing.
-const STOOD_STILL: Duration = Duration::from_millis(250);
+/// When requests were sent later than this, the machine stood still: a loss may be its doing. A product
+/// list of that moment was lost by that alone.
+const STOOD_STILL: Duration = DEADLINE;
 
 /// From best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +59,7 @@ pub enum Unit {
     /// How many for each.
     Times,
     Seconds,
+    Millis,
 }
 
 impl Bar {
@@ -91,73 +87,6 @@ impl Bar {
             Rule::Below(limit) => self.measured < limit,
         }
     }
-}
-
-pub fn bars(fault: Fault, figures: &[Figures; 3], spans: &[Span]) -> Vec<Bar> {
-    use Rule::{AtLeast, AtMost, Below};
-    use Unit::{Count, Seconds, Share};
-
-    let [a, b, c] = figures;
-    let mut bars = vec![Bar::of(
-        "product list of B",
-        b.lists.ratio(),
-        AtLeast(LISTS_ANSWERED),
-        Share,
-    )];
-    if let Some(limit) = fault.control_below() {
-        let (a, c) = (a.lists.ratio(), c.lists_while_off.ratio());
-        bars.push(
-            Bar::of(
-                "product list of A, which must starve",
-                a,
-                Below(limit),
-                Share,
-            )
-            .control(),
-        );
-        bars.push(
-            Bar::of(
-                "product list of C with its breaker off",
-                c,
-                Below(limit),
-                Share,
-            )
-            .control(),
-        );
-    }
-
-    let (rounds, openings): (Vec<Span>, Vec<Span>) = spans.iter().partition(|span| span.is_round());
-    let opened = openings.len() as f64;
-    bars.push(Bar::of("openings of B's breaker", opened, AtLeast(1.0), Count).control());
-    // The span that comes nearest to its allowance, or is furthest beyond it, speaks for all.
-    let fullest = |spans: Vec<Span>| {
-        spans
-            .into_iter()
-            .max_by_key(|span| span.reached as i64 - span.allowed as i64)
-    };
-    for (name, spans) in [
-        ("calls arriving at member once B had opened", openings),
-        ("probes arriving at member in one round", rounds),
-    ] {
-        if let Some(span) = fullest(spans) {
-            bars.push(Bar::of(
-                name,
-                span.reached as f64,
-                AtMost(span.allowed as f64),
-                Count,
-            ));
-        }
-    }
-
-    let within = OPEN_FOR + CLIENT_TIMEOUT + Duration::from_secs(1);
-    let closed = story::recovery(spans).map_or(f64::INFINITY, |after| after.as_secs_f64());
-    bars.push(Bar::of(
-        "heal until B's breaker closed",
-        closed,
-        AtMost(within.as_secs_f64()),
-        Seconds,
-    ));
-    bars
 }
 
 /// A protection that failed is worse than a control that survived. `latest` is by how much the

@@ -114,7 +114,7 @@ fn words(chain: &Chain) -> String {
     if chain.verdict == Verdict::Kept {
         let long = figures::allowed_for_ever();
         lines.push(format!(
-            "A short run has the reserve of every hop in it: {allowed:.2} by the law, {long:.2} in the long run.",
+            "A short run has the reserve of every hop in it: {allowed:.2} by the law, {long:.2} when it fails for long.",
         ));
     }
     let [a, b] = chain.figures.each_ref().map(|copy| copy.during);

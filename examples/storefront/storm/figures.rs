@@ -98,9 +98,10 @@ fn allowed(calls: &[Call]) -> f64 {
     let repeated = || calls.iter().filter(|call| call.attempts > 1);
     let from = repeated().map(|call| call.began).min().unwrap_or_default();
     let until = repeated().map(|call| call.ended).max().unwrap_or_default();
-    let under_way = |call: &&Call| call.began <= until && call.ended >= from;
-    let calls = calls.iter().filter(under_way).count();
-    budget_allows(calls as f64, (until - from).as_secs_f64())
+    // Those that were answered in that time: only they deposit.
+    let pay = |call: &&Call| call.answered && call.began <= until && call.ended >= from;
+    let paid = calls.iter().filter(pay).count();
+    budget_allows(paid as f64, (until - from).as_secs_f64())
 }
 
 /// From the end of the trigger to the end of the last cell that was not healthy.
@@ -188,8 +189,8 @@ mod tests {
         assert_eq!(figures.after.amplification(), 2.0);
         assert_eq!(figures.in_vain, Share { part: 1, of: 2 });
         assert_eq!(figures.extra, 4);
-        // Two calls within 30 ms.
-        let allowed = 0.2 * 2.0 + 0.030 + 30.0;
+        // Two calls within 30 ms, neither of them answered.
+        let allowed = 0.030 + 30.0;
         assert!((figures.allowed - allowed).abs() < 1e-9);
     }
 

@@ -7,9 +7,9 @@ use super::run::{
     ATTEMPT_TIMEOUT, CALLS_PER_SECOND, CALLS_PER_SECOND_IN_TRIGGER, ENDS, OVER, PROMISE, STRIKES,
     Storm,
 };
-use super::service::{PER_SECOND, QUEUE};
 use crate::figures::CELL;
 use crate::json::{bar, share};
+use crate::limited::{PER_SECOND, QUEUE};
 use crate::retrying::ATTEMPTS;
 
 pub fn document(storm: &Storm) -> Value {

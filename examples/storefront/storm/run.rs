@@ -11,8 +11,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::figures::{self, Call, Figures, Seen};
-use super::service::Service;
 use crate::arrivals::{self, Schedule, SplitMix64};
+use crate::limited::Service;
 use crate::progress::progress;
 use crate::retrying::{Called, Retrying};
 use crate::verdict::{self, Bar, Verdict};
@@ -126,7 +126,7 @@ impl Shop {
             .no_proxy()
             .timeout(ATTEMPT_TIMEOUT)
             .build()?;
-        let service = Service::start().await?;
+        let service = Service::start(Ok).await?;
         Ok(Arc::new(Self {
             retrying,
             http,

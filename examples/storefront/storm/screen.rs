@@ -7,7 +7,7 @@ use super::run::{
     AFTER, ATTEMPT_TIMEOUT, CALLS_PER_SECOND, CALLS_PER_SECOND_IN_TRIGGER, ENDS, OVER, PROMISE,
     STRIKES, Storm, TRIGGER,
 };
-use super::service::{PER_SECOND, QUEUE};
+use crate::limited::{PER_SECOND, QUEUE};
 use crate::retrying::ATTEMPTS;
 use crate::screen;
 use crate::text::{exact, percent, secs, thousands};
@@ -116,7 +116,7 @@ fn words(storm: &Storm) -> String {
             percent(a.after.amplification() * f64::from(CALLS_PER_SECOND) / f64::from(PER_SECOND)),
         ));
         lines.push(
-            "Neither copy is spared the overload itself; refusing it early is a rate limiter's work."
+            "Neither copy is spared the overload itself; a rate limiter refuses it early: `--act neighbour`."
                 .into(),
         );
     }

@@ -1,7 +1,7 @@
 //! A service that can do so much and no more: one worker, a queue before it, and a door that is shut
-//! when the queue is full.
+//! when the queue is full. The storm and the noisy neighbour strike it.
 
-use std::io;
+use std::error::Error;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Router, serve};
+use buttress::InvalidConfig;
 use reqwest::Url;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -19,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 pub const PER_SECOND: u32 = 500;
 
 /// Who comes when so many wait is refused at once. Who is last in a full queue waits for 300 ms: longer
-/// than its caller does.
+/// than a caller of the storm does.
 pub const QUEUE: usize = 150;
 
 pub struct Service {
@@ -46,7 +47,10 @@ pub struct Done {
 }
 
 impl Service {
-    pub async fn start() -> io::Result<Self> {
+    /// `door` is what stands before it.
+    pub async fn start(
+        door: impl FnOnce(Router) -> Result<Router, InvalidConfig>,
+    ) -> Result<Self, Box<dyn Error>> {
         let (queue, work) = mpsc::channel(QUEUE);
         let done = Arc::default();
         tokio::spawn(worker(work, Arc::clone(&done)));
@@ -54,6 +58,7 @@ impl Service {
         let app = Router::new()
             .route("/", get(answer))
             .with_state(Arc::clone(&desk));
+        let app = door(app)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}/", listener.local_addr()?);
         let url = url.parse().expect("an address makes a URL");
