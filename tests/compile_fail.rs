@@ -47,6 +47,10 @@ fn each_message_tells_what_to_do() {
         ),
         ("waiting_needs_clone", "derive `Clone` for the service"),
         (
+            "three_policies_as_they_are",
+            "`Guard::all((a, b, c))` makes one guard of up to six",
+        ),
+        (
             "retry_needs_replay",
             "a closure `|request: &Upload| -> Option<Upload>`",
         ),
