@@ -48,7 +48,7 @@ use super::{
 use crate::{
     classify::Outcome,
     error::Reason,
-    sys::{AtomicU64, Line, Mutex, Ordering, lane},
+    sys::{AtomicU64, Line, Mutex, Ordering, own_lane},
 };
 
 /// Between the calls and the machine. Times are nanoseconds since the breaker was made; `now` is
@@ -207,11 +207,7 @@ impl Gate {
 
     #[inline]
     fn succeed_in_time(&self, ticket: Ticket, now: impl Fn() -> u64) -> bool {
-        let lane = match self.lanes.len() {
-            0 => &self.tally,
-            // A power of two, so that this is a mask.
-            _ => &self.lanes[lane() % LANES],
-        };
+        let lane = own_lane(&self.lanes).unwrap_or(&self.tally);
         let tally = Tally(lane.load(Ordering::Acquire));
         Tally::count(lane, tally, ticket.key() | Tally::CLOCKED, || {
             now() < self.read_mostly.advance_due.load(Ordering::Acquire)

@@ -21,7 +21,7 @@
 //! by acquire, for whoever takes from the word afterwards.
 
 use super::config::Config;
-use crate::sys::{AtomicU64, Line, Ordering, lane};
+use crate::sys::{AtomicU64, Line, Ordering, own_lane};
 
 #[derive(Debug)]
 pub(super) struct Lanes {
@@ -79,25 +79,17 @@ impl Lanes {
         }
     }
 
-    /// This thread's, if there are any.
-    #[inline]
-    fn own(&self) -> Option<&AtomicU64> {
-        // With none, the mask lets every number pass.
-        let own = lane() & self.stocks.len().wrapping_sub(1);
-        self.stocks.get(own).map(|lane| &lane.0)
-    }
-
     /// There is nothing in this thread's.
     #[inline]
     pub(super) fn is_bare(&self) -> bool {
-        let own = self.own().map_or(0, |own| own.load(Ordering::Relaxed));
+        let own = own_lane(&self.stocks).map_or(0, |own| own.load(Ordering::Relaxed));
         own == 0 || own == CLOSED
     }
 
     /// Takes a place from this thread's.
     #[inline]
     pub(super) fn take(&self) -> bool {
-        let Some(own) = self.own() else {
+        let Some(own) = own_lane(&self.stocks) else {
             return false;
         };
         let mut stock = own.load(Ordering::Relaxed);
@@ -114,7 +106,7 @@ impl Lanes {
     /// Gives a place to this thread's.
     #[inline]
     pub(super) fn give(&self) -> bool {
-        let Some(own) = self.own() else {
+        let Some(own) = own_lane(&self.stocks) else {
             return false;
         };
         let mut stock = own.load(Ordering::Relaxed);

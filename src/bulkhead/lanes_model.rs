@@ -1,15 +1,13 @@
 //! The lanes under the model checker: see `model.rs`, which has none.
 
-use std::task::Waker;
-
 use super::{
     lanes::Spread,
     model::{
-        Shared, Task, config, ends_even, has_come, held_up, on_thread, room, runs, seen, waits,
+        Shared, config, ends_even, gives_beside_an_arrival, has_come, held_up, on_thread, room,
+        runs, seen, waits,
     },
     room::Entry,
 };
-use crate::sys::Arc;
 
 /// Two lanes, open from the start where so many may run.
 const LANES: Spread = Spread { lanes: 2, from: 2 };
@@ -78,22 +76,7 @@ fn no_wakeup_is_lost_to_a_lane() {
     explore(2, 1, |room| {
         runs(&room);
         runs(&room);
-        let gives = on_thread(&room, |room| room.give());
-        let arrives = on_thread(&room, |room| {
-            let task = Arc::<Task>::default();
-            let turn = match room.enter() {
-                Entry::Granted => return None,
-                Entry::Wait(turn) => turn.number,
-                Entry::Full => panic!("there is room in the queue"),
-            };
-            let come = room.has_come(turn, &Waker::from(task.clone()));
-            (!come).then_some((turn, task))
-        });
-        gives.join().unwrap();
-        if let Some((turn, task)) = arrives.join().unwrap() {
-            assert!(task.is_woken(), "nobody woke it");
-            assert!(has_come(&room, turn));
-        }
+        gives_beside_an_arrival(&room);
         ends_even(&room, 2, 2);
     });
 }

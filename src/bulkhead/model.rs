@@ -14,7 +14,7 @@ use loom::{cell::UnsafeCell, sync::Arc, thread};
 use super::{
     config::Config,
     lanes::Spread,
-    room::{Entry, Look, Room},
+    room::{Entry, Room},
 };
 
 pub(super) fn config(limit: u32, max_queue: u32) -> Config {
@@ -69,10 +69,8 @@ pub(super) fn has_come(room: &Room, turn: u64) -> bool {
 
 /// In flight, queued.
 pub(super) fn seen(room: &Room) -> (u64, u64) {
-    let Look {
-        in_flight, queued, ..
-    } = room.look();
-    (in_flight, queued)
+    let look = room.look();
+    (look.in_flight, look.queued)
 }
 
 /// So many calls run. When they have ended, exactly `limit` others find a place.
@@ -86,10 +84,10 @@ pub(super) fn ends_even(room: &Room, running: u64, limit: u64) {
 
 /// The task of a waiter.
 #[derive(Default)]
-pub(super) struct Task(AtomicBool);
+struct Task(AtomicBool);
 
 impl Task {
-    pub(super) fn is_woken(&self) -> bool {
+    fn is_woken(&self) -> bool {
         self.0.load(SeqCst)
     }
 }
@@ -97,6 +95,26 @@ impl Task {
 impl Wake for Task {
     fn wake(self: std::sync::Arc<Self>) {
         self.0.store(true, SeqCst);
+    }
+}
+
+/// A place is given back while a call arrives, for which there is room in the queue.
+pub(super) fn gives_beside_an_arrival(room: &Shared) {
+    let gives = on_thread(room, Room::give);
+    let arrives = on_thread(room, |room| {
+        let task = std::sync::Arc::<Task>::default();
+        let turn = match room.enter() {
+            Entry::Granted => return None,
+            Entry::Wait(turn) => turn.number,
+            Entry::Full => panic!("there is room in the queue"),
+        };
+        let come = room.has_come(turn, &Waker::from(task.clone()));
+        (!come).then_some((turn, task))
+    });
+    gives.join().unwrap();
+    if let Some((turn, task)) = arrives.join().unwrap() {
+        assert!(task.is_woken(), "nobody woke it");
+        assert!(has_come(room, turn));
     }
 }
 
@@ -188,22 +206,7 @@ fn a_wait_that_ends_in_time_has_the_place_and_else_it_is_free() {
 fn no_wakeup_is_lost_between_arrival_and_release() {
     explore(1, 1, |room| {
         runs(&room);
-        let gives = on_thread(&room, Room::give);
-        let arrives = on_thread(&room, |room| {
-            let task = std::sync::Arc::<Task>::default();
-            let turn = match room.enter() {
-                Entry::Granted => return None,
-                Entry::Wait(turn) => turn.number,
-                Entry::Full => panic!("there is room in the queue"),
-            };
-            let come = room.has_come(turn, &Waker::from(task.clone()));
-            (!come).then_some((turn, task))
-        });
-        gives.join().unwrap();
-        if let Some((turn, task)) = arrives.join().unwrap() {
-            assert!(task.is_woken(), "nobody woke it");
-            assert!(has_come(&room, turn));
-        }
+        gives_beside_an_arrival(&room);
         ends_even(&room, 1, 1);
     });
 }

@@ -177,11 +177,9 @@ impl<Q> Places<Q> {
 /// Tells a gauge. Of several threads one that was overtaken would leave it at an old level: so who told
 /// it looks once more.
 fn show(meter: &Meter, level: impl Fn() -> u64) {
-    const BILLION: u64 = 1_000_000_000;
-
     let mut now = level();
     loop {
-        meter.show(now * BILLION);
+        meter.show_whole(now);
         let told = mem::replace(&mut now, level());
         if now == told {
             break;

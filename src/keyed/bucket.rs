@@ -43,9 +43,10 @@ impl<E> Bucket<E> {
         }
     }
 
-    pub(super) fn without(&self, entry: &Arc<E>) -> impl Iterator<Item = Arc<E>> {
+    pub(super) fn without(&self, entry: Option<&Arc<E>>) -> impl Iterator<Item = Arc<E>> {
         let others = self.entries().iter();
-        others.filter(|other| !Arc::ptr_eq(other, entry)).cloned()
+        let is_other = move |other: &&Arc<E>| entry.is_none_or(|entry| !Arc::ptr_eq(other, entry));
+        others.filter(is_other).cloned()
     }
 }
 

@@ -125,10 +125,10 @@ impl<P, K> Keys<P, K> {
                 Some((gone, None)) => Some(gone),
                 None => None,
             };
-            let others = present.iter().flat_map(Bucket::entries);
-            let others =
-                others.filter(|other| gone.as_ref().is_none_or(|gone| !Arc::ptr_eq(gone, other)));
-            let next = Bucket::of(others.chain([new.entry()]).cloned());
+            let others = present
+                .iter()
+                .flat_map(|bucket| bucket.without(gone.as_ref()));
+            let next = Bucket::of(others.chain([Arc::clone(new.entry())]));
             let put = self
                 .buckets
                 .exchange(hash, present.as_ref(), next, Bucket::same);
@@ -231,7 +231,7 @@ impl<P, K> Keys<P, K> {
             if !present.entries().iter().any(|one| Arc::ptr_eq(one, entry)) {
                 return;
             }
-            let next = Bucket::of(present.without(entry));
+            let next = Bucket::of(present.without(Some(entry)));
             let taken = self
                 .buckets
                 .exchange(hash, Some(&present), next, Bucket::same);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::sys::{AtomicU64, Line, Ordering, lane};
+use crate::sys::{AtomicU64, Line, Ordering, own_lane};
 
 /// Counted by thread, and apart from what all calls read: a limit that refuses a flood is not to make
 /// its threads wait for one another.
@@ -28,7 +28,7 @@ impl Counts {
 
     #[inline]
     fn lane(&self) -> &Lane {
-        self.0.get(lane() % LANES).unwrap_or(&self.0[0])
+        own_lane(&self.0).expect("there is one at least")
     }
 
     #[inline]

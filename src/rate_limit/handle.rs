@@ -18,6 +18,7 @@ use crate::{
     deadline::NoDeadline,
     error::{InvalidConfig, Rejected},
     guard::{Flag, Guard, No, Now, Yes},
+    sys::Arc,
     telemetry::{Event, Subscription},
 };
 
@@ -75,7 +76,7 @@ impl<Q: Flag, N, C, D> Guard<Limiter<Q, N>, C, D> {
     /// Tells this listener of every event, until the subscription is dropped. See
     /// [`telemetry`](crate::telemetry).
     pub fn subscribe(&self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Subscription {
-        self.policy().subscribe(listener)
+        self.policy().voice().subscribe(Arc::new(listener))
     }
 
     /// Takes `n` at once, or nothing: for work that does not look like a call. It never waits, also where
@@ -107,9 +108,7 @@ impl<Q: Flag, N, C, D> Guard<Limiter<Q, N>, C, D> {
         C: Clone,
         D: Clone,
     {
-        let limiter = self.policy();
-        let fork = limiter.fork(name.as_ref(), limiter.settings());
-        self.around(fork.expect("settings in force keep the rules"))
+        self.around(self.policy().fork(name.as_ref()))
     }
 }
 

@@ -23,8 +23,8 @@ use crate::{
     classify::Outcome,
     error::{InvalidConfig, Reason, Rejected},
     guard::{Admission, Admit, Flag, No, Now, Policy, Template},
-    sys::{Arc, AtomicU64, Ordering, nanos_between},
-    telemetry::{Counters, Event, EventKind, Meter, Subscription, Times, Voice, names},
+    sys::{AtomicU64, Ordering, nanos_between},
+    telemetry::{Counters, EventKind, Meter, Times, Voice, names},
 };
 
 /// The policy behind [`RateLimit`](crate::RateLimit). `Q` is whether calls may be made to wait, `N`
@@ -102,18 +102,17 @@ impl<Q: Flag, N> Limiter<Q, N> {
         self.voice.policy()
     }
 
-    pub(super) fn subscribe(
-        &self,
-        listener: impl Fn(&Event) + Send + Sync + 'static,
-    ) -> Subscription {
-        self.voice.subscribe(Arc::new(listener))
+    pub(super) const fn voice(&self) -> &Voice {
+        &self.voice
     }
 
-    pub(super) fn fork(&self, name: &str, config: Config) -> Result<Self, InvalidConfig>
+    /// The same settings and costs under another name.
+    pub(super) fn fork(&self, name: &str) -> Self
     where
         N: Clone,
     {
-        Self::new(config, self.cost.clone(), self.voice.fork(name))
+        let fork = Self::new(self.settings(), self.cost.clone(), self.voice.fork(name));
+        fork.expect("settings in force keep the rules")
     }
 
     /// Takes the cost of a call. What is answered is its ticket, and for how long it has to wait.
@@ -195,7 +194,7 @@ impl<Q: Flag, N> Limiter<Q, N> {
         // Of several that find it due, one tells it.
         if due <= nanos && swap(due).is_ok() {
             let available = self.gcra.available(nanos);
-            self.meters.available.show(available * 1_000_000_000);
+            self.meters.available.show_whole(available);
         }
     }
 }

@@ -20,7 +20,7 @@ impl<T> Deref for Line<T> {
 #[cfg(not(buttress_loom))]
 #[inline]
 #[allow(clippy::disallowed_types, reason = "this is the door")]
-pub(crate) fn lane() -> usize {
+fn lane() -> usize {
     use std::{
         cell::Cell,
         sync::atomic::{AtomicUsize, Ordering},
@@ -46,9 +46,18 @@ pub(crate) fn lane() -> usize {
 
 /// The same in every run that the model checker replays: an id's hash would not be.
 #[cfg(buttress_loom)]
-pub(crate) fn lane() -> usize {
+fn lane() -> usize {
     let id = format!("{:?}", loom::thread::current().id());
     id.bytes()
         .filter(u8::is_ascii_digit)
         .fold(0, |n, digit| n * 10 + usize::from(digit - b'0'))
+}
+
+/// This thread's of several, of which there are a power of two, or none.
+#[inline]
+pub(crate) fn own_lane<T>(lanes: &[Line<T>]) -> Option<&T> {
+    // With none, the mask lets every number pass.
+    lanes
+        .get(lane() & lanes.len().wrapping_sub(1))
+        .map(|own| &own.0)
 }

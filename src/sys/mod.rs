@@ -15,7 +15,7 @@ mod sync;
 
 pub use clock::Now;
 pub(crate) use clock::nanos_between;
-pub(crate) use line::{Line, lane};
+pub(crate) use line::{Line, own_lane};
 pub(crate) use live::Live;
 pub(crate) use random::{Rng, SharedRng, unit};
 pub(crate) use sync::{Arc, AtomicU64, Mutex, OnceLock, Ordering, Registry, Weak};

@@ -119,6 +119,11 @@ impl Meter {
         }
     }
 
+    /// It stands at so many, whole ones.
+    pub(crate) fn show_whole(&self, now: u64) {
+        self.show(now * 1_000_000_000);
+    }
+
     /// Whether it was registered.
     pub(crate) fn is_known(&self) -> bool {
         self.handle.get().is_some()

@@ -35,6 +35,8 @@ impl Meter {
 
     pub(crate) fn show(&self, _: u64) {}
 
+    pub(crate) fn show_whole(&self, _: u64) {}
+
     pub(crate) fn is_known(&self) -> bool {
         false
     }
