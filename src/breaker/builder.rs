@@ -145,6 +145,13 @@ impl<C> Builder<C> {
         self
     }
 
+    /// Decides and counts as ever, and refuses nothing. See [the module](crate::breaker#shadow).
+    #[must_use]
+    pub fn shadow(mut self, shadow: bool) -> Self {
+        self.config.shadow = shadow;
+        self
+    }
+
     /// What judges the results. Default: [`OnError`], an error is a failure.
     #[must_use]
     pub fn classify<D>(self, classify: D) -> Builder<D> {

@@ -77,6 +77,10 @@ pub struct Config {
     /// After closing, lets in a share of the calls that grows over this time from a tenth to all of
     /// them. Default: none.
     pub ramp: Option<Duration>,
+    /// Decides and counts as ever, and refuses nothing: calls that it would refuse run and judge
+    /// nothing. An operator's order to open refuses all the same. Default: false. See
+    /// [the module](crate::breaker#shadow).
+    pub shadow: bool,
 }
 
 impl Default for Config {
@@ -94,6 +98,7 @@ impl Default for Config {
             probes: 5,
             probe_timeout: Duration::from_secs(10),
             ramp: None,
+            shadow: false,
         }
     }
 }

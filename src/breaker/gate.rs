@@ -167,9 +167,9 @@ impl Gate {
     pub(crate) fn admit(&self, now: impl Fn() -> u64, tell: impl FnOnce(Vec<Change>)) -> Entry {
         let head = self.head();
         match self.shut(head, &now) {
-            Some(_) if head.is_observed() => {
+            Some(refusal) if head.is_observed() => {
                 let ticket = Ticket::new(Role::UNJUDGED, head.generation(), UNTIMED);
-                Entry::Observed(ticket)
+                Entry::Observed(ticket, refusal)
             }
             Some(refusal) => Entry::Refused(refusal),
             None => self.locked(tell, |machine| machine.admit(now())),

@@ -43,7 +43,8 @@ impl<C> CircuitBreaker<C> {
     ///
     /// Thresholds apply from the next settlement on; calls, generation and state stay. A count
     /// window of another length keeps its latest outcomes, as many as fit; a window of another kind
-    /// or span starts empty, and the event says so.
+    /// or span starts empty, and the event says so. [Shadow](crate::breaker#shadow) switches nothing
+    /// but whether calls are refused.
     ///
     /// # Errors
     ///
@@ -58,7 +59,7 @@ impl<C> CircuitBreaker<C> {
         self.policy().snapshot()
     }
 
-    /// Refuses every call, until another order.
+    /// Refuses every call, until another order; in [shadow](crate::breaker#shadow), too.
     ///
     /// Like every order it starts a new generation (calls in flight end late) with an empty window.
     pub fn force_open(&self) {
@@ -66,7 +67,7 @@ impl<C> CircuitBreaker<C> {
     }
 
     /// Opens it for this long, without jitter; then probes decide as always. Does not count as an
-    /// opening when openings grow.
+    /// opening when openings grow. Until then calls are refused in [shadow](crate::breaker#shadow), too.
     pub fn force_open_for(&self, open_for: Duration) {
         self.policy().order(Order::ForceOpen(Some(open_for)));
     }

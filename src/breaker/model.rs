@@ -49,7 +49,7 @@ impl Calls {
     fn admit(&self, now: u64) -> Option<Ticket> {
         match self.entry(now) {
             Entry::Granted(ticket) => Some(ticket),
-            Entry::Observed(_) | Entry::Refused(_) => None,
+            Entry::Observed(..) | Entry::Refused(_) => None,
         }
     }
 

@@ -58,6 +58,7 @@ impl Machine {
         if let Order::ForceOpen(Some(open_for)) = order {
             self.phase = Phase::Open {
                 until: now.saturating_add(nanos(open_for)),
+                ordered: true,
             };
         }
         // Under the same name as before it is still another state, that has begun now.
@@ -112,7 +113,7 @@ impl Machine {
                 _ => None,
             },
             next_probe: match (self.mode, &self.phase) {
-                (Mode::Auto | Mode::Disabled, Phase::Open { until }) => Some(*until),
+                (Mode::Auto | Mode::Disabled, Phase::Open { until, .. }) => Some(*until),
                 _ => None,
             },
             recovering: matches!(&self.phase, Phase::Closed { ramp: Some(_), .. }),
@@ -125,7 +126,7 @@ impl Machine {
             (Mode::ForcedOpen, _) => (Door::Forced, 0),
             (_, Phase::Closed { ramp: None, .. }) => (Door::Closed, 0),
             (_, Phase::Closed { ramp: Some(_), .. }) => (Door::Ask, 0),
-            (_, Phase::Open { until }) => (Door::Open, *until),
+            (_, Phase::Open { until, .. }) => (Door::Open, *until),
             (_, Phase::HalfOpen(trial)) => {
                 let decided = trial.verdict(&self.config).is_some();
                 if decided || trial.has_place(&self.config) {
@@ -137,7 +138,7 @@ impl Machine {
         };
         Published {
             door,
-            observed: self.mode == Mode::Disabled,
+            observed: self.observes(),
             generation: self.short_generation(),
             until,
             advance_due: self.window.advance_due(),

@@ -23,7 +23,7 @@ use crate::{
     error::{InvalidConfig, Rejected},
     guard::{Admission, Admit, Never, No, Now, Policy, Template, Yes},
     sys::{Arc, Ordering, Rng, nanos_between},
-    telemetry::{BreakerMeter, Event, Listeners, State},
+    telemetry::{BreakerMeter, Event, EventKind, Listeners, State},
 };
 
 /// The policy behind [`CircuitBreaker`](crate::CircuitBreaker).
@@ -79,6 +79,31 @@ impl Breaker {
         self.rejected_as(refusal)
     }
 
+    /// A call runs that would have been refused.
+    fn observe(&self, refusal: Refusal, now: &Now) {
+        let Refusal {
+            reason,
+            retry_after,
+        } = refusal;
+        let counters = &self.gate.counters;
+        counters.would_have_rejected.fetch_add(1, Ordering::Relaxed);
+        self.meter.would_have_rejected(reason);
+        let kind = EventKind::WouldHaveRejected {
+            reason,
+            retry_after: retry_after.map(Duration::from_nanos),
+        };
+        self.listeners.tell(kind, |kind| {
+            let (generation, seq) = self.gate.with(Machine::number);
+            Event {
+                policy: self.name,
+                generation,
+                seq,
+                at: now.get(),
+                kind,
+            }
+        });
+    }
+
     #[inline(never)]
     fn admit_at_the_door(&self, now: &Now) -> Admission<Self> {
         let entry = self
@@ -86,9 +111,8 @@ impl Breaker {
             .admit(|| self.nanos(now), |changes| self.tell(changes));
         match entry {
             Entry::Granted(ticket) => Admission::Granted(ticket),
-            Entry::Observed(ticket) => {
-                let counters = &self.gate.counters;
-                counters.would_have_rejected.fetch_add(1, Ordering::Relaxed);
+            Entry::Observed(ticket, refusal) => {
+                self.observe(refusal, now);
                 Admission::Granted(ticket)
             }
             Entry::Refused(refusal) => Admission::Refused(self.reject(refusal)),

@@ -33,7 +33,7 @@ pub struct Snapshot {
     pub recovering: bool,
     /// Calls refused, ever.
     pub rejected: u64,
-    /// Calls that ran only because it was disabled, ever.
+    /// Calls that ran only because it was disabled or in shadow, ever.
     pub would_have_rejected: u64,
     /// Calls that ended too late to count, ever: in a later generation than they started in, or as a
     /// probe that was given up for hung. They changed nothing.

@@ -52,7 +52,8 @@ pub(super) enum Mode {
 #[derive(Debug)]
 pub(super) enum Phase {
     Closed { since: u64, ramp: Option<Ramp> },
-    Open { until: u64 },
+    /// `ordered`: by an operator.
+    Open { until: u64, ordered: bool },
     HalfOpen(Trial),
 }
 
@@ -117,9 +118,11 @@ impl Machine {
     pub(crate) fn check(&self, now: u64) -> Option<Refusal> {
         let now = now.max(self.latest);
         match (self.mode, &self.phase) {
-            (Mode::Disabled, _) => None,
+            _ if self.observes() => None,
             (Mode::ForcedOpen, _) => Some(Refusal::of(Reason::ForcedOpen)),
-            (_, Phase::Open { until }) if now < *until => Some(Refusal::open_until(*until, now)),
+            (_, Phase::Open { until, .. }) if now < *until => {
+                Some(Refusal::open_until(*until, now))
+            }
             (_, Phase::HalfOpen(trial)) => match trial.verdict_at(now, &self.config) {
                 // The call would notice the hung probes and find the breaker open.
                 Some(Verdict::Reopen(_)) => Some(Refusal::of(Reason::Open)),
@@ -145,7 +148,9 @@ impl Machine {
                     Err(Refusal::of(Reason::Recovering))
                 }
             }
-            (_, Phase::Open { until }) if now < *until => Err(Refusal::open_until(*until, now)),
+            (_, Phase::Open { until, .. }) if now < *until => {
+                Err(Refusal::open_until(*until, now))
+            }
             (_, Phase::Open { .. }) => {
                 self.half_open();
                 self.probe(now)
@@ -155,7 +160,7 @@ impl Machine {
         let ticket = |role| Ticket::new(role, self.short_generation(), now);
         match asked {
             Ok(role) => Entry::Granted(ticket(role)),
-            Err(_) if self.mode == Mode::Disabled => Entry::Observed(ticket(Role::UNJUDGED)),
+            Err(refusal) if self.observes() => Entry::Observed(ticket(Role::UNJUDGED), refusal),
             Err(refusal) => Entry::Refused(refusal),
         }
     }
@@ -316,6 +321,7 @@ impl Machine {
         self.growth.planned = nanos(open_for);
         self.enter(Phase::Open {
             until: now.saturating_add(nanos(open_for)),
+            ordered: false,
         });
         let kind = EventKind::Opened {
             reason: trip,
@@ -353,8 +359,23 @@ impl Machine {
         self.generation += 1;
     }
 
+    /// What it would refuse is only counted. An order to open is an order, in shadow, too.
+    pub(super) fn observes(&self) -> bool {
+        match (self.mode, &self.phase) {
+            (Mode::Disabled, _) => true,
+            (Mode::ForcedOpen, _) | (_, Phase::Open { ordered: true, .. }) => false,
+            _ => self.config.shadow,
+        }
+    }
+
     fn enforced(&self) -> bool {
-        self.mode != Mode::Disabled
+        !self.observes()
+    }
+
+    /// For an event that is told of a single call: the generation, and the event's number.
+    pub(crate) fn number(&mut self) -> (u64, u64) {
+        self.told += 1;
+        (self.generation, self.told)
     }
 
     pub(super) fn short_generation(&self) -> u32 {

@@ -25,7 +25,7 @@ pub(super) struct Role(pub(super) u32);
 impl Role {
     /// Let in by a closed breaker: its outcome enters the window.
     pub(super) const REGULAR: Self = Self(0);
-    /// Let in by a disabled one that would have refused: its outcome judges nothing.
+    /// Let in by one that only observes and would have refused: its outcome judges nothing.
     pub(super) const UNJUDGED: Self = Self(u32::MAX);
 }
 
@@ -60,8 +60,8 @@ impl Ticket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Entry {
     Granted(Ticket),
-    /// Granted, only because the breaker is disabled.
-    Observed(Ticket),
+    /// Granted, only because the breaker is disabled or in shadow: else it would be this refusal.
+    Observed(Ticket, Refusal),
     Refused(Refusal),
 }
 

@@ -7,7 +7,7 @@ use crate::sys::{AtomicU64, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Published {
     pub(crate) door: Door,
-    /// The breaker is disabled: refusals are only counted.
+    /// The breaker is disabled or in shadow: refusals are only counted.
     pub(crate) observed: bool,
     /// The lower bits of the generation.
     pub(crate) generation: u32,

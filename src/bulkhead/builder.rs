@@ -83,6 +83,14 @@ impl<Q> Builder<Q> {
         self
     }
 
+    /// Decides and counts as ever, and neither refuses a call nor makes it wait. See
+    /// [the module](crate::bulkhead#shadow).
+    #[must_use]
+    pub fn shadow(mut self, shadow: bool) -> Self {
+        self.config.shadow = shadow;
+        self
+    }
+
     /// Tells this listener of every event, for as long as the bulkhead lives, and for its
     /// [forks](Bulkhead::fork), too. See [`telemetry`](crate::telemetry).
     #[must_use]

@@ -29,6 +29,9 @@ pub struct Config {
     /// How long a call may wait for its place: above zero with a queue, and zero, the default, without
     /// one. Whoever has begun to wait keeps the time that held then.
     pub max_wait: Duration,
+    /// Decides and counts as ever, and neither refuses a call nor makes it wait: one that finds no place
+    /// runs without one. Default: false. See [the module](crate::bulkhead#shadow).
+    pub shadow: bool,
 }
 
 /// A bound against slips, such as the largest number of a type for "no limit": so many calls at once
@@ -43,6 +46,7 @@ impl Config {
             max_concurrent,
             max_queue: 0,
             max_wait: Duration::ZERO,
+            shadow: false,
         }
     }
 
@@ -52,6 +56,7 @@ impl Config {
             max_concurrent,
             max_queue,
             max_wait,
+            shadow: _,
         } = *self;
         let mut rules = Violations::default();
         rules.require(

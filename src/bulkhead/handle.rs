@@ -45,7 +45,8 @@ impl<Q: Flag, C, D> Guard<Places<Q>, C, D> {
     ///
     /// With a higher limit the first in the queue are let in; with a lower one the calls that run end in
     /// peace, and nobody is let in until fewer run than may. Calls that wait stay in the queue, also if
-    /// it is to hold fewer from now on, and for the time that they were given.
+    /// it is to hold fewer from now on, and for the time that they were given. In
+    /// [shadow](crate::bulkhead#shadow) nobody waits: those who do are let in.
     ///
     /// # Errors
     ///

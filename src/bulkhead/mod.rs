@@ -7,6 +7,7 @@ mod lanes;
 mod policy;
 mod room;
 mod snapshot;
+mod ticket;
 
 #[cfg(all(test, buttress_loom))]
 mod lanes_model;
@@ -17,3 +18,4 @@ pub use builder::Builder;
 pub use config::Config;
 pub use policy::{Places, Waiting};
 pub use snapshot::Snapshot;
+pub use ticket::Ticket;

@@ -14,7 +14,7 @@ use loom::{cell::UnsafeCell, sync::Arc, thread};
 use super::{
     config::Config,
     lanes::Spread,
-    room::{Entry, Room},
+    room::{Entry, Glance, Room},
 };
 
 pub(super) fn config(limit: u32, max_queue: u32) -> Config {
@@ -106,7 +106,7 @@ pub(super) fn gives_beside_an_arrival(room: &Shared) {
         let turn = match room.enter() {
             Entry::Granted => return None,
             Entry::Wait(turn) => turn.number,
-            Entry::Full => panic!("there is room in the queue"),
+            Entry::Full | Entry::Beside => panic!("there is room in the queue"),
         };
         let come = room.has_come(turn, &Waker::from(task.clone()));
         (!come).then_some((turn, task))
@@ -245,6 +245,7 @@ fn an_arrival_at_a_full_queue_beside_a_hand_over_waits_or_is_refused() {
         match arrives.join().unwrap() {
             Entry::Granted => panic!("it passed by one who waits"),
             Entry::Full => {}
+            Entry::Beside => panic!("it is not in shadow"),
             Entry::Wait(turn) => {
                 assert!(!has_come(&room, turn.number));
                 room.leave(turn.number);
@@ -349,6 +350,83 @@ fn a_glance_never_sees_more_running_than_may() {
     });
 }
 
+fn in_shadow(limit: u32, max_queue: u32) -> Config {
+    let mut config = config(limit, max_queue);
+    config.shadow = true;
+    config
+}
+
+#[test]
+fn shadow_beside_an_arrival_and_a_release_leaves_nobody_in_the_queue() {
+    explore(1, 1, |room| {
+        runs(&room);
+        let task = std::sync::Arc::<Task>::default();
+        let waker = Waker::from(task.clone());
+        let first = waits(&room);
+        assert!(!room.has_come(first, &waker));
+        let switched = on_thread(&room, |room| room.reconfigure(in_shadow(1, 2)));
+        let arrives = on_thread(&room, Room::enter);
+        room.give();
+        switched.join().unwrap();
+        let has_place = match arrives.join().unwrap() {
+            // It came before the switch, or was let in by the release.
+            Entry::Granted => true,
+            Entry::Wait(turn) => has_come(&room, turn.number),
+            Entry::Beside => false,
+            // As it was before the switch.
+            Entry::Full => false,
+        };
+        assert!(task.is_woken());
+        assert!(has_come(&room, first));
+        let running = 1 + u64::from(has_place);
+        assert_eq!(seen(&room), (running, 0));
+        // No place was lost, and none is there twice.
+        room.reconfigure(config(1, 0));
+        ends_even(&room, running, 1);
+    });
+}
+
+#[test]
+fn beside_the_places_of_a_room_in_shadow_none_is_lost() {
+    explore(1, 1, |room| {
+        room.reconfigure(in_shadow(1, 1));
+        runs(&room);
+        let others = [(); 2].map(|()| on_thread(&room, Room::enter));
+        room.give();
+        let entries = others.map(|other| other.join().unwrap());
+        let granted = entries.iter().filter(|entry| **entry == Entry::Granted);
+        let running = granted.count() as u64;
+        let beside = entries.iter().filter(|entry| **entry == Entry::Beside);
+        assert_eq!(running + beside.count() as u64, 2, "{entries:?}");
+        room.reconfigure(config(1, 0));
+        ends_even(&room, running, 1);
+    });
+}
+
+/// No settings refuse it, only a mixture: the limit of some and the door of others.
+fn is_never_refused(old: Config, new: Config, taken: u32) {
+    held_up(3, move || {
+        let room = Shared::new(Room::new(old, Spread::NONE));
+        (0..taken).for_each(|_| runs(&room));
+        let changed = on_thread(&room, move |room| room.reconfigure(new));
+        assert_ne!(room.glance_closely(), Glance::Full);
+        assert_ne!(room.enter(), Entry::Full);
+        changed.join().unwrap();
+    });
+}
+
+#[test]
+fn the_end_of_shadow_with_a_higher_limit_refuses_nobody() {
+    is_never_refused(in_shadow(1, 0), config(2, 0), 1);
+    is_never_refused(config(2, 0), in_shadow(1, 0), 1);
+}
+
+#[test]
+fn a_queue_given_up_for_a_higher_limit_refuses_nobody() {
+    is_never_refused(config(1, 1), config(2, 0), 1);
+    is_never_refused(config(2, 0), config(1, 1), 1);
+}
+
 /// What only the one who has the only place may touch.
 struct Desk(UnsafeCell<u32>);
 
@@ -373,7 +451,7 @@ fn the_only_place_is_mutual_exclusion() {
                     desk.work();
                     room.give();
                 }
-                Entry::Full => panic!("there is room in the queue"),
+                Entry::Full | Entry::Beside => panic!("there is room in the queue"),
                 Entry::Wait(turn) if has_come(room, turn.number) => {
                     desk.work();
                     room.give();

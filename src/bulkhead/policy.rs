@@ -14,8 +14,9 @@ use tokio::time::Instant;
 use super::{
     config::Config,
     lanes::Spread,
-    room::{Entry, Room, Turn},
+    room::{Entry, Glance, Room, Turn},
     snapshot::Snapshot,
+    ticket::Ticket,
 };
 use crate::{
     classify::Outcome,
@@ -38,17 +39,19 @@ pub struct Places<Q = No> {
     queues: PhantomData<fn() -> Q>,
 }
 
-/// How many were refused, and why: in the order of the enum's variants that it counts.
+/// How many were refused, and why.
 #[derive(Debug, Default)]
 struct Counts {
     rejected: AtomicU64,
     timed_out: AtomicU64,
     expired: AtomicU64,
+    would_have_rejected: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Meters {
     rejected: Counters<2>,
+    would_have_rejected: Counters<2>,
     in_flight: UpDown,
     limit: Meter,
     queued: Meter,
@@ -62,6 +65,7 @@ impl Meters {
     fn new(policy: &'static str) -> Self {
         Self {
             rejected: Counters::new(policy, &names::BULKHEAD_REJECTED),
+            would_have_rejected: Counters::new(policy, &names::BULKHEAD_WOULD_HAVE_REJECTED),
             in_flight: UpDown::new(policy, &names::BULKHEAD_IN_FLIGHT),
             limit: Meter::new(policy, &names::BULKHEAD_LIMIT),
             queued: Meter::new(policy, &names::BULKHEAD_QUEUED),
@@ -73,6 +77,7 @@ impl Meters {
     fn fresh(&self) -> Self {
         Self {
             rejected: self.rejected.fresh(),
+            would_have_rejected: self.would_have_rejected.fresh(),
             in_flight: self.in_flight.fresh(),
             limit: self.limit.fresh(),
             queued: self.queued.fresh(),
@@ -118,6 +123,18 @@ impl<Q> Places<Q> {
             retry_after: None,
         });
         Rejected::new(self.voice.policy(), reason)
+    }
+
+    /// A call runs that has no place.
+    #[inline(never)]
+    fn run_beside(&self) {
+        let would_have_rejected = &self.counts.would_have_rejected;
+        would_have_rejected.fetch_add(1, Ordering::Relaxed);
+        self.meters.would_have_rejected.add(FULL);
+        self.voice.tell(EventKind::WouldHaveRejected {
+            reason: Reason::Full,
+            retry_after: None,
+        });
     }
 
     /// A call that has a place runs. The recorder is the user's code: should it panic, the place is free
@@ -234,7 +251,7 @@ struct Wait {
 }
 
 impl<Q: Flag> Policy for Places<Q> {
-    type Ticket = ();
+    type Ticket = Ticket;
     type Wait = Waiting;
     type Queues = Q;
     type Settles = Yes;
@@ -242,7 +259,7 @@ impl<Q: Flag> Policy for Places<Q> {
 
     #[inline]
     fn check(&self, _: &Now) -> Option<Rejected> {
-        let full = self.room.is_full();
+        let full = self.room.glance() == Glance::Full;
         full.then(|| Rejected::new(self.voice.policy(), Reason::Full))
     }
 
@@ -263,16 +280,23 @@ impl<Q: Flag> Policy for Places<Q> {
         self.reject(Reason::Expired)
     }
 
-    fn cancel(&self, (): ()) {
-        drop(Running(self));
+    fn cancel(&self, ticket: Ticket) {
+        if ticket.has_place {
+            drop(Running(self));
+        } else {
+            let would_have_rejected = &self.counts.would_have_rejected;
+            would_have_rejected.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     #[inline]
-    fn settle(&self, (): (), _: Outcome, _: &Now) {
-        drop(Running(self));
+    fn settle(&self, ticket: Ticket, _: Outcome, _: &Now) {
+        if ticket.has_place {
+            drop(Running(self));
+        }
     }
 
-    /// Nobody runs, and nobody waits.
+    /// Nobody has a place, and nobody waits. (Who runs beside them is nothing that it knows of.)
     fn idle(&self, _: &Now) -> bool {
         self.room.is_empty()
     }
@@ -284,7 +308,11 @@ impl<Q: Flag, R: ?Sized> Admit<R> for Places<Q> {
         match self.room.enter() {
             Entry::Granted => {
                 self.start();
-                Admission::Granted(())
+                Admission::Granted(Ticket::PLACED)
+            }
+            Entry::Beside => {
+                self.run_beside();
+                Admission::Granted(Ticket::BESIDE)
             }
             Entry::Full => Admission::Refused(self.reject(Reason::Full)),
             Entry::Wait(turn) => match Q::put(|| self.wait(turn, now)) {
@@ -300,7 +328,7 @@ impl<Q: Flag, R: ?Sized> Admit<R> for Places<Q> {
         _: &R,
         now: &Now,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Rejected>> {
+    ) -> Poll<Result<Ticket, Rejected>> {
         let over = &mut wait.get_mut().0;
         let wait = over.as_mut().expect("polled after it answered");
         let mut wait = wait.as_mut().project();
@@ -321,7 +349,7 @@ impl<Q: Flag, R: ?Sized> Admit<R> for Places<Q> {
         self.has_waited(since, now);
         *over = None;
         self.start();
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(Ticket::PLACED))
     }
 }
 
@@ -370,6 +398,7 @@ impl<Q: Flag> Template for Places<Q> {
             rejected: count(&self.counts.rejected),
             timed_out: count(&self.counts.timed_out),
             expired: count(&self.counts.expired),
+            would_have_rejected: count(&self.counts.would_have_rejected),
         }
     }
 }

@@ -28,6 +28,10 @@
 //! A limit raised is so many places given; one lowered subtracts. Who gives back then adds to a number below
 //! zero, finds under the lock that nobody may come in for it, and that is all: calls that run end in peace.
 //!
+//! In *shadow* nobody waits. An arrival that would stand in line takes back what it subtracted, and runs
+//! beside the places; it has none to give. Those who wait when shadow begins are let in, as under a limit
+//! that has been lowered since: the word stays below zero until as many have given.
+//!
 //! With many places, threads have some of them for themselves, in [lanes](super::lanes), which are closed
 //! whenever somebody has the lock, or waits: then the word has them all.
 //!
@@ -37,7 +41,12 @@
 //! in under the lock looks at the word with acquire on the waiter's behalf, and the lock hands that on
 //! to the waiter. The glance at the door lets nobody in. It refuses only what was full at a moment
 //! between the arrival and the answer: places and queue are read at different times, but while a queue
-//! is full, or becomes so, no place is free; and the lanes were closed throughout.
+//! is full, or becomes so, no place is free; and the lanes were closed throughout. What a full room does
+//! with an arrival stands on its *door*: how many may queue, or that the room is in shadow. Limit and door
+//! are two words, and one's old value is not to meet the other's new one. So the door counts its changes,
+//! says that it is changing before the limit does (release, against the glance's acquire of the word) and
+//! what holds from then on only when all has changed (release, against the acquire of the door); and a
+//! glance is believed only if the door was the same before and after it.
 
 use std::{
     collections::BTreeMap,
@@ -70,7 +79,38 @@ pub(super) struct Room {
 #[derive(Debug)]
 struct Door {
     queued: AtomicU64,
-    max_queue: AtomicU64,
+    /// Below, how many may queue, or [`SHADOW`], or [`CHANGING`]; above, how often that has changed.
+    sign: AtomicU64,
+}
+
+/// Nobody queues, and nobody is refused.
+const SHADOW: u32 = u32::MAX;
+
+/// More than ever queue: ask under the lock.
+const CHANGING: u32 = u32::MAX - 1;
+
+impl Door {
+    fn new(config: &Config) -> Self {
+        Self {
+            queued: AtomicU64::new(0),
+            sign: AtomicU64::new(Self::says(config).into()),
+        }
+    }
+
+    fn says(config: &Config) -> u32 {
+        if config.shadow {
+            SHADOW
+        } else {
+            config.max_queue
+        }
+    }
+
+    /// Under the lock.
+    fn change(&self, to: u32, changes: u64) {
+        let before = self.sign.load(Ordering::Relaxed) >> 32;
+        let sign = (before + changes) << 32 | u64::from(to);
+        self.sign.store(sign, Ordering::Release);
+    }
 }
 
 #[derive(Debug)]
@@ -92,6 +132,19 @@ pub(super) enum Entry {
     Granted,
     Full,
     Wait(Turn),
+    /// There is no place, and in shadow the call runs without one.
+    Beside,
+}
+
+/// What an arrival can tell without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Glance {
+    /// There may be a place, or room in the queue.
+    Unsure,
+    /// Neither for certain.
+    Full,
+    /// No place for certain, in shadow.
+    Beside,
 }
 
 /// A turn in the queue, and how long it may be waited for.
@@ -123,24 +176,23 @@ impl Room {
                 waits: 0,
                 waited: Duration::ZERO,
             }),
-            door: Door {
-                queued: AtomicU64::new(0),
-                max_queue: AtomicU64::new(config.max_queue.into()),
-            },
+            door: Door::new(&config),
             lanes: Lanes::new(&config, spread),
         }
     }
 
-    /// No place is free, nor room in the queue.
+    /// Is there a place, or room in the queue?
     #[inline]
-    pub(super) fn is_full(&self) -> bool {
-        self.lanes.is_bare()
-            && self.free.load(Ordering::Relaxed) as i64 <= 0
-            && self.is_full_for_certain()
+    pub(super) fn glance(&self) -> Glance {
+        if self.lanes.is_bare() && self.free.load(Ordering::Relaxed) as i64 <= 0 {
+            self.glance_closely()
+        } else {
+            Glance::Unsure
+        }
     }
 
     #[inline(never)]
-    pub(super) fn is_full_for_certain(&self) -> bool {
+    pub(super) fn glance_closely(&self) -> Glance {
         let mut closed = self.lanes.closed();
         if closed.is_none() {
             // Other threads may have some.
@@ -148,13 +200,21 @@ impl Room {
             closed = self.lanes.closed();
         }
         let Some(phase) = closed else {
-            return false;
+            return Glance::Unsure;
         };
+        let sign = self.door.sign.load(Ordering::Acquire);
         let free = self.free.load(Ordering::Acquire) as i64;
         let queued = self.door.queued.load(Ordering::Relaxed);
-        free <= 0
-            && queued >= self.door.max_queue.load(Ordering::Relaxed)
-            && self.lanes.still(phase)
+        let says = sign as u32;
+        let is_full = free <= 0
+            && (says == SHADOW || queued >= says.into())
+            && self.door.sign.load(Ordering::Relaxed) == sign
+            && self.lanes.still(phase);
+        match is_full {
+            true if says == SHADOW => Glance::Beside,
+            true => Glance::Full,
+            false => Glance::Unsure,
+        }
     }
 
     /// A call arrives. A granted one has a place to [give](Self::give) back.
@@ -163,8 +223,10 @@ impl Room {
         if self.lanes.take() {
             return Entry::Granted;
         }
-        if self.is_full() {
-            return Entry::Full;
+        match self.glance() {
+            Glance::Unsure => {}
+            Glance::Full => return Entry::Full,
+            Glance::Beside => return Entry::Beside,
         }
         if self.free.fetch_sub(1, Ordering::Acquire) as i64 > 0 {
             return Entry::Granted;
@@ -194,7 +256,7 @@ impl Room {
                 }
             }
         }
-        let entry = if queue.len() < queue.config.max_queue.into() {
+        let entry = if !queue.config.shadow && queue.len() < queue.config.max_queue.into() {
             let number = queue.turns;
             queue.turns += 1;
             queue.waiting.insert(number, None);
@@ -204,7 +266,11 @@ impl Room {
             })
         } else {
             self.free.fetch_add(1, Ordering::Relaxed);
-            Entry::Full
+            if queue.config.shadow {
+                Entry::Beside
+            } else {
+                Entry::Full
+            }
         };
         self.count(queue);
         entry
@@ -289,23 +355,28 @@ impl Room {
         queue.waited = queue.waited.saturating_add(wait);
     }
 
-    /// Takes other settings. Those who wait stay, also if fewer may from now on.
+    /// Takes other settings. Those who wait stay, also if fewer may from now on; in shadow they are let in.
     pub(super) fn reconfigure(&self, config: Config) {
         let mut called = Called::default();
         let queue = &mut *self.lock();
         let [old, new] = [queue.config, config].map(|config| u64::from(config.max_concurrent));
         queue.config = config;
-        let max_queue = config.max_queue.into();
-        self.door.max_queue.store(max_queue, Ordering::Relaxed);
         self.lanes.reconfigure(&config);
+        self.door.change(CHANGING, 1);
         // Lower or higher: it wraps. What it was in this very moment says how many may be too many now.
         let free = self
             .free
-            .fetch_add(new.wrapping_sub(old), Ordering::Relaxed);
+            .fetch_add(new.wrapping_sub(old), Ordering::Release);
         let running = old.wrapping_sub(free).wrapping_sub(queue.len());
         queue.most = queue.most.min(running).max(new);
         self.let_in(queue, &mut called);
+        if config.shadow {
+            queue.most += queue.len();
+            let all = mem::take(&mut queue.waiting);
+            all.into_values().for_each(|waker| called.add(waker));
+        }
         self.count(queue);
+        self.door.change(Door::says(&config), 0);
     }
 
     pub(super) fn config(&self) -> Config {

@@ -23,7 +23,8 @@ pub struct Event {
 
 /// What an [`Event`] tells.
 ///
-/// `enforced` is false while a circuit breaker is disabled: then it is what it would have done.
+/// `enforced` is false while a circuit breaker is disabled or in shadow: then it is what it would have
+/// done.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -95,6 +96,16 @@ pub enum EventKind {
         /// Why.
         reason: Reason,
         /// When it is worth asking again, if that is known.
+        retry_after: Option<Duration>,
+    },
+    /// A call was let in that would have been refused: by a bulkhead, a rate limit or a circuit breaker
+    /// in shadow, or by a circuit breaker that is disabled. Told when that is decided; one that is asked
+    /// twice for the same call, since it waited for another policy of its guard, tells it twice.
+    #[non_exhaustive]
+    WouldHaveRejected {
+        /// Why it would have been.
+        reason: Reason,
+        /// When it would have been worth asking again, if that is known.
         retry_after: Option<Duration>,
     },
     /// A call had to wait for a bulkhead or a rate limit, and was let in.
@@ -279,9 +290,9 @@ impl fmt::Display for Trip {
 pub enum State {
     /// Calls pass and are judged.
     Closed,
-    /// Calls are refused, until the wait is over.
+    /// Calls are refused, until the wait is over. (In shadow they are not.)
     Open,
-    /// A few calls pass as probes.
+    /// A few calls pass as probes. (In shadow the others pass, too.)
     HalfOpen,
     /// Calls are refused, until another order.
     ForcedOpen,

@@ -8,6 +8,7 @@ use super::event::{Event, EventKind};
 pub(super) fn heard(kind: &EventKind) -> bool {
     match kind {
         EventKind::Rejected { .. }
+        | EventKind::WouldHaveRejected { .. }
         | EventKind::Waited { .. }
         | EventKind::Retried { .. }
         | EventKind::RetriesStopped { .. }
@@ -80,6 +81,13 @@ pub(super) fn write(event: &Event) {
         } => debug!(
             target: "buttress",
             policy, generation, reason = reason.as_str(), ?retry_after, "rejected"
+        ),
+        EventKind::WouldHaveRejected {
+            reason,
+            retry_after,
+        } => debug!(
+            target: "buttress",
+            policy, generation, reason = reason.as_str(), ?retry_after, "would have rejected"
         ),
         EventKind::Waited { wait } => debug!(
             target: "buttress",

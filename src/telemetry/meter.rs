@@ -2,7 +2,12 @@
 
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 
-use super::{event::State, kin::Kin, names};
+use super::{
+    counters::Counters,
+    event::State,
+    kin::Kin,
+    names::{self, BREAKER_REASONS as REASONS},
+};
 use crate::{classify::Outcome, error::Reason, sys::Arc};
 
 /// The metrics of a circuit breaker. The handles are registered when the first call ends or is
@@ -10,6 +15,8 @@ use crate::{classify::Outcome, error::Reason, sys::Arc};
 #[derive(Debug)]
 pub(crate) struct BreakerMeter {
     handles: Kin<Arc<Handles>>,
+    /// Apart, since most breakers never observe.
+    would_have_rejected: Counters<{ REASONS.len() }>,
 }
 
 struct Handles {
@@ -26,23 +33,21 @@ const OUTCOMES: [Outcome; 4] = [
     Outcome::Abandoned,
 ];
 
-const REASONS: [Reason; 4] = [
-    Reason::Open,
-    Reason::HalfOpen,
-    Reason::ForcedOpen,
-    Reason::Recovering,
-];
-
 impl BreakerMeter {
     pub(crate) fn new(policy: &'static str) -> Self {
-        let handles = Kin::new(policy);
-        Self { handles }
+        let family = &names::BREAKER_WOULD_HAVE_REJECTED;
+        Self {
+            handles: Kin::new(policy),
+            would_have_rejected: Counters::new(policy, family),
+        }
     }
 
     /// For another breaker of the same name, with the same handles.
     pub(crate) fn fresh(&self) -> Self {
-        let handles = self.handles.fresh();
-        Self { handles }
+        Self {
+            handles: self.handles.fresh(),
+            would_have_rejected: self.would_have_rejected.fresh(),
+        }
     }
 
     #[inline]
@@ -61,8 +66,15 @@ impl BreakerMeter {
 
     pub(crate) fn rejected(&self, reason: Reason, register: impl FnOnce() -> State) {
         let handles = self.handles(register);
-        if let Some(at) = REASONS.iter().position(|known| *known == reason) {
+        if let Some(at) = number(reason) {
             handles.rejected[at].increment(1);
+        }
+    }
+
+    /// A call was let in only because the breaker observes.
+    pub(crate) fn would_have_rejected(&self, reason: Reason) {
+        if let Some(at) = number(reason) {
+            self.would_have_rejected.add(at);
         }
     }
 
@@ -99,6 +111,10 @@ impl BreakerMeter {
         }
         handles
     }
+}
+
+fn number(reason: Reason) -> Option<usize> {
+    REASONS.iter().position(|known| *known == reason)
 }
 
 impl Handles {

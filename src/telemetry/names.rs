@@ -13,20 +13,55 @@ use crate::error::Reason;
 pub(super) const CALLS: &str = "buttress_calls_total";
 pub(super) const REJECTED: &str = "buttress_rejected_total";
 pub(super) const REJECTED_IS: &str = "Calls refused.";
+pub(super) const WOULD_HAVE_REJECTED: &str = "buttress_would_have_rejected_total";
+pub(super) const WOULD_HAVE_REJECTED_IS: &str = "Calls let in that would have been refused.";
 pub(super) const BREAKER_STATE: &str = "buttress_breaker_state";
 pub(super) const BREAKER_TRANSITIONS: &str = "buttress_breaker_transitions_total";
 pub(super) const MALFORMED: &str = "buttress_malformed_headers_total";
 
-pub(crate) static BULKHEAD_REJECTED: Family<2> = Family {
-    name: REJECTED,
-    what: REJECTED_IS,
-    label: "reason",
-    values: [Reason::Full.as_str(), Reason::Expired.as_str()],
-};
+/// In the order in which a circuit breaker's metrics count them.
+pub(super) const BREAKER_REASONS: [Reason; 4] = [
+    Reason::Open,
+    Reason::HalfOpen,
+    Reason::ForcedOpen,
+    Reason::Recovering,
+];
+
+pub(super) static BREAKER_WOULD_HAVE_REJECTED: Family<4> = would_have_rejected([
+    BREAKER_REASONS[0].as_str(),
+    BREAKER_REASONS[1].as_str(),
+    BREAKER_REASONS[2].as_str(),
+    BREAKER_REASONS[3].as_str(),
+]);
+
+const fn rejected<const N: usize>(reasons: [&'static str; N]) -> Family<N> {
+    Family {
+        name: REJECTED,
+        what: REJECTED_IS,
+        label: "reason",
+        values: reasons,
+    }
+}
+
+/// For the same reasons, what was let in nevertheless.
+const fn would_have_rejected<const N: usize>(reasons: [&'static str; N]) -> Family<N> {
+    Family {
+        name: WOULD_HAVE_REJECTED,
+        what: WOULD_HAVE_REJECTED_IS,
+        label: "reason",
+        values: reasons,
+    }
+}
+
+const BULKHEAD_REASONS: [&str; 2] = [Reason::Full.as_str(), Reason::Expired.as_str()];
+
+pub(crate) static BULKHEAD_REJECTED: Family<2> = rejected(BULKHEAD_REASONS);
+
+pub(crate) static BULKHEAD_WOULD_HAVE_REJECTED: Family<2> = would_have_rejected(BULKHEAD_REASONS);
 
 pub(crate) static BULKHEAD_IN_FLIGHT: Level = Level {
     name: "buttress_bulkhead_in_flight",
-    what: "Calls that run.",
+    what: "Calls that run in a place of their own.",
 };
 
 pub(crate) static BULKHEAD_LIMIT: Level = Level {
@@ -44,16 +79,16 @@ pub(crate) static BULKHEAD_WAIT: Spread = Spread {
     what: "How long calls waited for a place.",
 };
 
-pub(crate) static RATE_LIMIT_REJECTED: Family<3> = Family {
-    name: REJECTED,
-    what: REJECTED_IS,
-    label: "reason",
-    values: [
-        Reason::RateLimited.as_str(),
-        Reason::CostAboveBurst.as_str(),
-        Reason::Expired.as_str(),
-    ],
-};
+const RATE_LIMIT_REASONS: [&str; 3] = [
+    Reason::RateLimited.as_str(),
+    Reason::CostAboveBurst.as_str(),
+    Reason::Expired.as_str(),
+];
+
+pub(crate) static RATE_LIMIT_REJECTED: Family<3> = rejected(RATE_LIMIT_REASONS);
+
+pub(crate) static RATE_LIMIT_WOULD_HAVE_REJECTED: Family<3> =
+    would_have_rejected(RATE_LIMIT_REASONS);
 
 pub(crate) static RATE_LIMIT_AVAILABLE: Level = Level {
     name: "buttress_rate_limit_available",
@@ -70,12 +105,7 @@ pub(crate) static KEYS: Level = Level {
     what: "Keys with a policy of their own.",
 };
 
-pub(crate) static KEYS_REJECTED: Family<1> = Family {
-    name: REJECTED,
-    what: REJECTED_IS,
-    label: "reason",
-    values: [Reason::TooManyKeys.as_str()],
-};
+pub(crate) static KEYS_REJECTED: Family<1> = rejected([Reason::TooManyKeys.as_str()]);
 
 pub(crate) static KEYS_EVICTED: Family<3> = Family {
     name: "buttress_keys_evicted_total",
@@ -170,6 +200,7 @@ mod tests {
         let names = [
             super::CALLS,
             super::REJECTED,
+            super::WOULD_HAVE_REJECTED,
             super::BREAKER_STATE,
             super::BREAKER_TRANSITIONS,
             super::MALFORMED,

@@ -20,6 +20,8 @@ impl BreakerMeter {
 
     pub(crate) fn rejected(&self, _: Reason, _: impl FnOnce() -> State) {}
 
+    pub(crate) fn would_have_rejected(&self, _: Reason) {}
+
     pub(crate) fn moved(&self, _: State, _: State) {}
 
     pub(crate) fn gone(&mut self, _: State) {}
