@@ -51,9 +51,15 @@ pub(super) enum Mode {
 
 #[derive(Debug)]
 pub(super) enum Phase {
-    Closed { since: u64, ramp: Option<Ramp> },
+    Closed {
+        since: u64,
+        ramp: Option<Ramp>,
+    },
     /// `ordered`: by an operator.
-    Open { until: u64, ordered: bool },
+    Open {
+        until: u64,
+        ordered: bool,
+    },
     HalfOpen(Trial),
 }
 
@@ -148,9 +154,7 @@ impl Machine {
                     Err(Refusal::of(Reason::Recovering))
                 }
             }
-            (_, Phase::Open { until, .. }) if now < *until => {
-                Err(Refusal::open_until(*until, now))
-            }
+            (_, Phase::Open { until, .. }) if now < *until => Err(Refusal::open_until(*until, now)),
             (_, Phase::Open { .. }) => {
                 self.half_open();
                 self.probe(now)

@@ -92,6 +92,14 @@ impl<Q, N> Builder<Q, N> {
         }
     }
 
+    /// Decides and counts as ever, and neither refuses a call nor makes it wait. See
+    /// [the module](crate::rate_limit#shadow).
+    #[must_use]
+    pub fn shadow(mut self, shadow: bool) -> Self {
+        self.config.shadow = shadow;
+        self
+    }
+
     /// Tells this listener of every event, for as long as the limit lives, and for its
     /// [forks](RateLimit::fork), too. See [`telemetry`](crate::telemetry).
     #[must_use]

@@ -35,6 +35,9 @@ pub struct Config {
     ///
     /// `burst x period / calls + max_wait` is at most 18 years.
     pub max_wait: Duration,
+    /// Decides and counts as ever, and neither refuses a call nor makes it wait. Default: false. See
+    /// [the module](crate::rate_limit#shadow).
+    pub shadow: bool,
 }
 
 impl From<Quota> for Config {
@@ -44,6 +47,7 @@ impl From<Quota> for Config {
             period: quota.period,
             burst: quota.burst.get(),
             max_wait: Duration::ZERO,
+            shadow: false,
         }
     }
 }
@@ -61,6 +65,7 @@ impl Config {
             period,
             burst,
             max_wait,
+            shadow: _,
         } = *self;
         rules.require(calls > 0, "calls", calls, "must be 1 or more");
         let holds = period.as_nanos() >= u128::from(calls);

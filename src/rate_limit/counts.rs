@@ -12,6 +12,7 @@ pub(super) struct Counts(Box<[Line<Lane>]>);
 #[derive(Debug, Default)]
 struct Lane {
     rejected: AtomicU64,
+    would_have_rejected: AtomicU64,
     calls_waited: AtomicU64,
     waited: AtomicU64,
 }
@@ -36,6 +37,17 @@ impl Counts {
         self.lane().rejected.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn add_would_have_rejected(&self) {
+        let would_have_rejected = &self.lane().would_have_rejected;
+        would_have_rejected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One of them never started. Its lane may be another's: only the sum counts.
+    pub(super) fn take_would_have_rejected(&self) {
+        let would_have_rejected = &self.lane().would_have_rejected;
+        would_have_rejected.fetch_sub(1, Ordering::Relaxed);
+    }
+
     pub(super) fn add_waited(&self, wait: Duration) {
         let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
         let lane = self.lane();
@@ -47,6 +59,10 @@ impl Counts {
         self.sum(|lane| &lane.rejected)
     }
 
+    pub(super) fn would_have_rejected(&self) -> u64 {
+        self.sum(|lane| &lane.would_have_rejected)
+    }
+
     /// How many calls, and how long in sum.
     pub(super) fn waited(&self) -> (u64, Duration) {
         let nanos = self.sum(|lane| &lane.waited);
@@ -56,6 +72,7 @@ impl Counts {
 
     fn sum(&self, of: impl Fn(&Lane) -> &AtomicU64) -> u64 {
         let lanes = self.0.iter();
-        lanes.map(|lane| of(lane).load(Ordering::Relaxed)).sum()
+        let counts = lanes.map(|lane| of(lane).load(Ordering::Relaxed));
+        counts.fold(0, u64::wrapping_add)
     }
 }

@@ -32,7 +32,10 @@
 //! order between the three, since each says by itself to which generation it belongs; and who holds
 //! the lock sees all that was written under it before.
 //!
-//! How long a call may wait is a word of its own: it may change between any two calls.
+//! The *terms* are a fourth word, with the 3 bits as well: how long a call may wait, and whether the limit
+//! is in shadow. Only those read it who would wait or be refused. Where they alone change the generation
+//! stays: either is true between any two calls, and grants may still be taken back. Where the quota
+//! changes, too, nobody judges by the one and answers by the other.
 
 use super::{
     config::Config,
@@ -49,7 +52,7 @@ pub(super) struct Gcra {
     word: Line<AtomicU64>,
     pace: AtomicU64,
     room: AtomicU64,
-    patience: AtomicU64,
+    terms: AtomicU64,
     /// Held by changes, and by whoever has run into one.
     config: Mutex<Config>,
 }
@@ -66,6 +69,12 @@ impl Ticket {
         before: 0,
         after: 0,
     };
+
+    /// Of a call that runs only because the limit is in shadow: it has taken nothing.
+    pub(super) const OBSERVED: Self = Self {
+        before: 1,
+        after: 1,
+    };
 }
 
 /// What became of a call.
@@ -73,10 +82,33 @@ impl Ticket {
 pub(super) enum Answer {
     /// It may start in so many nanoseconds.
     Granted { ticket: Ticket, wait: u64 },
-    /// It may not; the same call may, so many nanoseconds later.
-    Refused { retry_after: u64 },
-    /// It never may.
-    TooDear,
+    /// It may not, but in shadow; the same call may, so many nanoseconds later.
+    Refused { retry_after: u64, shadow: bool },
+    /// It never may, but in shadow.
+    TooDear { shadow: bool },
+}
+
+/// What holds besides the quota.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    /// In nanoseconds.
+    patience: u64,
+    shadow: bool,
+}
+
+impl Terms {
+    fn word(config: &Config, generation: u64) -> u64 {
+        let low = u64::from(config.shadow) << BITS | generation;
+        config.patience() << (BITS + 1) | low
+    }
+
+    #[inline]
+    const fn of(word: u64) -> Self {
+        Self {
+            patience: word >> (BITS + 1),
+            shadow: word >> BITS & 1 != 0,
+        }
+    }
 }
 
 /// The three words of one generation.
@@ -94,7 +126,7 @@ impl Gcra {
             word: Line(AtomicU64::new(0)),
             pace: AtomicU64::new(law.pace << BITS),
             room: AtomicU64::new(law.room << BITS),
-            patience: AtomicU64::new(config.patience()),
+            terms: AtomicU64::new(Terms::word(&config, 0)),
             config: Mutex::new(config),
         }
     }
@@ -109,23 +141,22 @@ impl Gcra {
             };
         }
         let now = now.min(LATEST);
-        let patience = self.patience(waits);
         let seen = self.see(self.word.load(Ordering::Relaxed));
-        match seen.and_then(|seen| self.try_take(seen, cost, now, patience)) {
+        match seen.and_then(|seen| self.try_take(seen, cost, now, waits)) {
             Some(answer) => answer,
-            None => self.take_among_others(cost, now, patience),
+            None => self.take_among_others(cost, now, waits),
         }
     }
 
     /// Others were faster, or the quota changes.
     #[cold]
     #[inline(never)]
-    fn take_among_others(&self, cost: u32, now: u64, patience: u64) -> Answer {
+    fn take_among_others(&self, cost: u32, now: u64, waits: bool) -> Answer {
         let mut no_change = None;
         loop {
-            match self.see(self.word.load(Ordering::Relaxed)) {
+            match self.see_all(self.word.load(Ordering::Relaxed)) {
                 Some(seen) => {
-                    if let Some(answer) = self.try_take(seen, cost, now, patience) {
+                    if let Some(answer) = self.try_take(seen, cost, now, waits) {
                         return answer;
                     }
                 }
@@ -134,19 +165,39 @@ impl Gcra {
         }
     }
 
-    /// One attempt; nothing if the word is no longer what was seen.
+    /// One attempt; nothing if the word is no longer what was seen, or the terms are others.
     #[inline]
-    fn try_take(&self, seen: Seen, cost: u32, now: u64, patience: u64) -> Option<Answer> {
+    fn try_take(&self, seen: Seen, cost: u32, now: u64, waits: bool) -> Option<Answer> {
         let before = seen.word;
+        let terms = if waits {
+            Some(self.terms(before)?)
+        } else {
+            None
+        };
+        let patience = terms.map_or(0, |terms| terms.patience);
         match seen.law.ask(before >> BITS, cost, now, patience) {
             Verdict::Conforms { wait, tat } => {
+                // In shadow the instant is reserved, and nobody waits for it.
+                let wait = match terms {
+                    Some(terms) if terms.shadow => 0,
+                    _ => wait,
+                };
                 let after = (tat << BITS) | (before & GENERATION);
                 let ticket = Ticket { before, after };
                 let granted = Answer::Granted { ticket, wait };
                 self.swap(before, after).then_some(granted)
             }
-            Verdict::Exceeds { retry_after } => Some(Answer::Refused { retry_after }),
-            Verdict::TooDear => Some(Answer::TooDear),
+            Verdict::Exceeds { retry_after } => {
+                let Terms { shadow, .. } = terms.or_else(|| self.terms(before))?;
+                Some(Answer::Refused {
+                    retry_after,
+                    shadow,
+                })
+            }
+            Verdict::TooDear => {
+                let Terms { shadow, .. } = terms.or_else(|| self.terms(before))?;
+                Some(Answer::TooDear { shadow })
+            }
         }
     }
 
@@ -158,7 +209,8 @@ impl Gcra {
     /// What would become of a call, without an effect.
     pub(super) fn foresee(&self, cost: u32, now: u64, waits: bool) -> Verdict {
         let Seen { word, law } = self.look();
-        law.ask(word >> BITS, cost, now.min(LATEST), self.patience(waits))
+        let patience = if waits { self.config().patience() } else { 0 };
+        law.ask(word >> BITS, cost, now.min(LATEST), patience)
     }
 
     /// How many calls would be let in at once.
@@ -181,13 +233,15 @@ impl Gcra {
         let now = now.min(LATEST);
         let mut current = self.config.lock();
         let (old, new) = (current.law(), config.law());
-        self.patience.store(config.patience(), Ordering::Relaxed);
+        let mut before = self.word.load(Ordering::Relaxed);
+        let changes = u64::from(new != old);
+        let generation = (before + changes) & GENERATION;
+        let terms = Terms::word(&config, generation);
         *current = config;
-        if new == old {
+        self.terms.store(terms, Ordering::Relaxed);
+        if changes == 0 {
             return;
         }
-        let mut before = self.word.load(Ordering::Relaxed);
-        let generation = (before + 1) & GENERATION;
         let tagged = |value: u64| (value << BITS) | generation;
         self.pace.store(tagged(new.pace), Ordering::Relaxed);
         self.room.store(tagged(new.room), Ordering::Relaxed);
@@ -209,22 +263,27 @@ impl Gcra {
         agree.then_some(Seen { word, law })
     }
 
-    /// The same for whoever may wait for a change to be over.
+    /// The same, if the terms are of that generation, too.
+    #[inline]
+    fn see_all(&self, word: u64) -> Option<Seen> {
+        let seen = self.see(word)?;
+        self.terms(word).map(|_| seen)
+    }
+
+    /// The terms, if they are of the same generation as this word.
+    #[inline]
+    fn terms(&self, word: u64) -> Option<Terms> {
+        let terms = self.terms.load(Ordering::Relaxed);
+        ((word ^ terms) & GENERATION == 0).then_some(Terms::of(terms))
+    }
+
+    /// The three for whoever may wait for a change to be over.
     fn look(&self) -> Seen {
         let read = || self.see(self.word.load(Ordering::Relaxed));
         read().unwrap_or_else(|| {
             let _no_change = self.config.lock();
             read().expect("they agree while nobody changes them")
         })
-    }
-
-    #[inline]
-    fn patience(&self, waits: bool) -> u64 {
-        if waits {
-            self.patience.load(Ordering::Relaxed)
-        } else {
-            0
-        }
     }
 
     #[inline]

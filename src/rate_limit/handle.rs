@@ -58,7 +58,7 @@ impl<Q: Flag, N, C, D> Guard<Limiter<Q, N>, C, D> {
     /// What was taken and is not paid off yet stays, in calls: who has spent 5 of 10 has 5 of 10 spent
     /// under the new quota, too, and pays them off at its pace. Calls that wait keep the instants that
     /// they have reserved, and count among what was taken; the new quota is the law for all that come
-    /// after. A change of `max_wait` alone changes nothing else.
+    /// after. A change of `max_wait` or [shadow](crate::rate_limit#shadow) alone changes nothing else.
     ///
     /// # Errors
     ///
@@ -84,7 +84,8 @@ impl<Q: Flag, N, C, D> Guard<Limiter<Q, N>, C, D> {
     ///
     /// # Errors
     ///
-    /// The refusal, when the rate is used up, or when `n` is above the burst.
+    /// The refusal, when the rate is used up, or when `n` is above the burst; none in
+    /// [shadow](crate::rate_limit#shadow).
     ///
     /// ```
     /// use buttress::{RateLimit, rate_limit::Quota};
@@ -118,7 +119,8 @@ impl<N, C, D> Guard<Limiter<Yes, N>, C, D> {
     ///
     /// # Errors
     ///
-    /// The refusal, when the wait would be longer than `max_wait`, or `n` is above the burst.
+    /// The refusal, when the wait would be longer than `max_wait`, or `n` is above the burst; none in
+    /// [shadow](crate::rate_limit#shadow).
     ///
     /// # Cancel safety
     ///

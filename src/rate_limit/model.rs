@@ -22,6 +22,7 @@ fn config(pace: u64, burst: u32, turns: u64) -> Config {
         period: Duration::from_nanos(pace),
         burst,
         max_wait: Duration::from_nanos(turns * pace),
+        shadow: false,
     }
 }
 
@@ -56,7 +57,7 @@ fn take_n(gcra: &Gcra, cost: u32, now: u64) -> Option<(Ticket, u64)> {
     match gcra.take(cost, now, true) {
         Answer::Granted { ticket, wait } => Some((ticket, now + wait)),
         Answer::Refused { .. } => None,
-        Answer::TooDear => panic!("it fits"),
+        Answer::TooDear { .. } => panic!("it fits"),
     }
 }
 
@@ -93,6 +94,63 @@ fn two_reservations_have_two_instants() {
         let mut all = [mine, first, second];
         all.sort_unstable();
         assert_eq!(all, [Some(0), Some(PACE), Some(2 * PACE)]);
+    });
+}
+
+/// A burst of one is used up, and then gives way to one of two. Neither settings refuse the next call nor
+/// make it wait, only a mixture would: the quota of the one and the terms of the other.
+fn starts_at_once(old: Config, new: Config) {
+    explore_within(Some(3), old, move |gcra| {
+        take(&gcra, 0).unwrap();
+        let new = new.clone();
+        let changed = on_thread(&gcra, move |gcra| gcra.reconfigure(new, 0));
+        for waits in [false, true] {
+            match gcra.take(1, 0, waits) {
+                Answer::Granted { wait: 0, .. } | Answer::Refused { shadow: true, .. } => {}
+                // Under the new settings the first of the two has taken the second of the burst.
+                Answer::Refused { shadow: false, .. } if waits => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        changed.join().unwrap();
+    });
+}
+
+#[test]
+fn the_end_of_shadow_with_a_larger_burst_refuses_nobody() {
+    let mut shadow = config(PACE, 1, 0);
+    shadow.shadow = true;
+    starts_at_once(shadow, config(PACE, 2, 0));
+}
+
+#[test]
+fn the_end_of_shadow_with_a_larger_burst_makes_nobody_wait() {
+    let mut shadow = config(PACE, 1, 1);
+    shadow.shadow = true;
+    starts_at_once(shadow, config(PACE, 2, 0));
+}
+
+#[test]
+fn a_wait_given_up_for_a_larger_burst_refuses_nobody() {
+    explore_within(Some(3), config(PACE, 1, 1), |gcra| {
+        take(&gcra, 0).unwrap();
+        let new = config(PACE, 2, 0);
+        let changed = on_thread(&gcra, move |gcra| gcra.reconfigure(new, 0));
+        assert!(take(&gcra, 0).is_some());
+        changed.join().unwrap();
+    });
+}
+
+#[test]
+fn a_grant_outlives_a_switch_of_shadow() {
+    explore(config(PACE, 1, 1), |gcra| {
+        let (ticket, _) = take(&gcra, 0).unwrap();
+        let mut shadow = config(PACE, 1, 1);
+        shadow.shadow = true;
+        let switched = on_thread(&gcra, move |gcra| gcra.reconfigure(shadow, 0));
+        assert!(gcra.cancel(ticket));
+        switched.join().unwrap();
+        assert_eq!(left(&gcra, 0), 2);
     });
 }
 

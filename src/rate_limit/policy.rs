@@ -49,6 +49,7 @@ const SHOWN_EVERY: u64 = 100_000_000;
 struct Meters {
     available: Meter,
     rejections: Counters<3>,
+    would_have_rejected: Counters<3>,
     waits: Times,
 }
 
@@ -57,6 +58,7 @@ impl Meters {
         Self {
             available: Meter::new(policy, &names::RATE_LIMIT_AVAILABLE),
             rejections: Counters::new(policy, &names::RATE_LIMIT_REJECTED),
+            would_have_rejected: Counters::new(policy, &names::RATE_LIMIT_WOULD_HAVE_REJECTED),
             waits: Times::new(policy, &names::RATE_LIMIT_WAIT),
         }
     }
@@ -66,6 +68,7 @@ impl Meters {
         Self {
             available: self.available.fresh(),
             rejections: self.rejections.fresh(),
+            would_have_rejected: self.would_have_rejected.fresh(),
             waits: self.waits.fresh(),
         }
     }
@@ -130,19 +133,37 @@ impl<Q: Flag, N> Limiter<Q, N> {
         }
         match self.gcra.take(cost, nanos, waits) {
             Answer::Granted { ticket, wait } => Ok((ticket, wait)),
-            Answer::Refused { retry_after } => {
+            Answer::Refused {
+                retry_after,
+                shadow,
+            } => {
                 let no = Rejected::new(self.name(), Reason::RateLimited);
-                Err(self.reject(no.with_retry_nanos(retry_after)))
+                self.turn_away(no.with_retry_nanos(retry_after), shadow)
             }
-            Answer::TooDear => {
+            Answer::TooDear { shadow } => {
                 let no = Rejected::new(self.name(), Reason::CostAboveBurst);
-                Err(self.reject(no))
+                self.turn_away(no, shadow)
             }
         }
     }
 
+    /// In shadow not even that: the call runs, and is counted.
+    #[inline]
+    fn turn_away(&self, no: Rejected, shadow: bool) -> Result<(Ticket, u64), Rejected> {
+        if !shadow {
+            return Err(self.reject(no));
+        }
+        self.observe(&no);
+        Ok((Ticket::OBSERVED, 0))
+    }
+
+    /// The call never started.
     pub(super) fn take_back(&self, ticket: Ticket) {
-        self.gcra.cancel(ticket);
+        if ticket == Ticket::OBSERVED {
+            self.counts.take_would_have_rejected();
+        } else {
+            self.gcra.cancel(ticket);
+        }
     }
 
     /// Polls a turn; the ticket is the call's once this is ready.
@@ -171,17 +192,24 @@ impl<Q: Flag, N> Limiter<Q, N> {
     fn reject(&self, rejected: Rejected) -> Rejected {
         self.counts.add_rejected();
         let reason = rejected.reason();
-        let family = match reason {
-            Reason::RateLimited => 0,
-            Reason::CostAboveBurst => 1,
-            _ => 2,
-        };
-        self.meters.rejections.add(family);
+        self.meters.rejections.add(number(reason));
         self.voice.tell(EventKind::Rejected {
             reason,
             retry_after: rejected.retry_after(),
         });
         rejected
+    }
+
+    /// Counts a call that would have been refused and tells of it.
+    #[inline(never)]
+    fn observe(&self, rejected: &Rejected) {
+        self.counts.add_would_have_rejected();
+        let reason = rejected.reason();
+        self.meters.would_have_rejected.add(number(reason));
+        self.voice.tell(EventKind::WouldHaveRejected {
+            reason,
+            retry_after: rejected.retry_after(),
+        });
     }
 
     #[cold]
@@ -196,6 +224,15 @@ impl<Q: Flag, N> Limiter<Q, N> {
             let available = self.gcra.available(nanos);
             self.meters.available.show_whole(available);
         }
+    }
+}
+
+/// Which of the counters by reason.
+fn number(reason: Reason) -> usize {
+    match reason {
+        Reason::RateLimited => 0,
+        Reason::CostAboveBurst => 1,
+        _ => 2,
     }
 }
 
@@ -263,6 +300,7 @@ impl<Q: Flag, N> Limiter<Q, N> {
             rejected: self.counts.rejected(),
             waits,
             waited,
+            would_have_rejected: self.counts.would_have_rejected(),
         }
     }
 }

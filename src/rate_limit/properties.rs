@@ -17,6 +17,7 @@ fn config(calls: u32, period: u64, burst: u32, max_wait: u64) -> Config {
         period: Duration::from_nanos(period),
         burst,
         max_wait: Duration::from_nanos(max_wait),
+        shadow: false,
     };
     config.validate("test", true).unwrap();
     config
@@ -133,11 +134,11 @@ fn said(answer: Answer) -> (Said, Option<Ticket>) {
             let wait = wait.into();
             (Said::Granted { wait }, Some(ticket))
         }
-        Answer::Refused { retry_after } => {
+        Answer::Refused { retry_after, .. } => {
             let retry_after = retry_after.into();
             (Said::Refused { retry_after }, None)
         }
-        Answer::TooDear => (Said::TooDear, None),
+        Answer::TooDear { .. } => (Said::TooDear, None),
     }
 }
 

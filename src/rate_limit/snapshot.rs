@@ -14,7 +14,8 @@ pub struct Snapshot {
     pub config: Config,
     /// How many calls of cost 1 would be let in at once.
     pub available: u32,
-    /// When the next call of cost 1 would be let in, if not at once.
+    /// When the next call of cost 1 would be let in, if not at once; in shadow it would be let in at once
+    /// all the same.
     pub next_at: Option<Instant>,
     /// Calls refused, ever: those whose deadline passed while they waited included.
     pub rejected: u64,
@@ -22,4 +23,7 @@ pub struct Snapshot {
     pub waits: u64,
     /// How long they have waited, in sum.
     pub waited: Duration,
+    /// Calls that ran only because it was in shadow, ever. Those that would have had to wait are not among
+    /// them.
+    pub would_have_rejected: u64,
 }
