@@ -24,7 +24,7 @@ use crate::{
     error::{InvalidConfig, Reason, Rejected},
     guard::{Admission, Admit, Alarm, Flag, No, Now, Policy, Template, Yes},
     sys::{AtomicU64, Ordering},
-    telemetry::{Counters, EventKind, Meter, Times, UpDown, Voice, names},
+    telemetry::{Counters, EventKind, Meter, RareCounters, Times, UpDown, Voice, names},
 };
 
 /// The policy behind [`Bulkhead`](crate::Bulkhead): so many places. `Q` says whether there is a queue
@@ -51,7 +51,7 @@ struct Counts {
 #[derive(Debug)]
 struct Meters {
     rejected: Counters<2>,
-    would_have_rejected: Counters<2>,
+    would_have_rejected: RareCounters<2>,
     in_flight: UpDown,
     limit: Meter,
     queued: Meter,
@@ -65,7 +65,7 @@ impl Meters {
     fn new(policy: &'static str) -> Self {
         Self {
             rejected: Counters::new(policy, &names::BULKHEAD_REJECTED),
-            would_have_rejected: Counters::new(policy, &names::BULKHEAD_WOULD_HAVE_REJECTED),
+            would_have_rejected: RareCounters::new(policy, &names::BULKHEAD_WOULD_HAVE_REJECTED),
             in_flight: UpDown::new(policy, &names::BULKHEAD_IN_FLIGHT),
             limit: Meter::new(policy, &names::BULKHEAD_LIMIT),
             queued: Meter::new(policy, &names::BULKHEAD_QUEUED),

@@ -24,7 +24,7 @@ use crate::{
     error::{InvalidConfig, Reason, Rejected},
     guard::{Admission, Admit, Flag, No, Now, Policy, Template},
     sys::{AtomicU64, Ordering, nanos_between},
-    telemetry::{Counters, EventKind, Meter, Times, Voice, names},
+    telemetry::{Counters, EventKind, Meter, RareCounters, Times, Voice, names},
 };
 
 /// The policy behind [`RateLimit`](crate::RateLimit). `Q` is whether calls may be made to wait, `N`
@@ -49,7 +49,7 @@ const SHOWN_EVERY: u64 = 100_000_000;
 struct Meters {
     available: Meter,
     rejections: Counters<3>,
-    would_have_rejected: Counters<3>,
+    would_have_rejected: RareCounters<3>,
     waits: Times,
 }
 
@@ -58,7 +58,7 @@ impl Meters {
         Self {
             available: Meter::new(policy, &names::RATE_LIMIT_AVAILABLE),
             rejections: Counters::new(policy, &names::RATE_LIMIT_REJECTED),
-            would_have_rejected: Counters::new(policy, &names::RATE_LIMIT_WOULD_HAVE_REJECTED),
+            would_have_rejected: RareCounters::new(policy, &names::RATE_LIMIT_WOULD_HAVE_REJECTED),
             waits: Times::new(policy, &names::RATE_LIMIT_WAIT),
         }
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     header::Malformed,
-    sys::{Arc, AtomicU64, Ordering},
+    sys::{Arc, AtomicU64, OnceLock, Ordering},
 };
 
 /// The counters of one family for one policy, registered when the first of them counts.
@@ -25,6 +25,19 @@ pub(crate) struct Counters<const N: usize> {
 }
 
 struct Handles<const N: usize>([Counter; N]);
+
+impl<const N: usize> Handles<N> {
+    fn register(policy: &'static str, family: &Family<N>) -> Self {
+        let Family {
+            name,
+            what,
+            label,
+            values,
+        } = *family;
+        describe_counter!(name, Unit::Count, what);
+        Self(values.map(|value| counter!(name, "policy" => policy, label => value)))
+    }
+}
 
 impl<const N: usize> Counters<N> {
     pub(crate) fn new(policy: &'static str, family: &'static Family<N>) -> Self {
@@ -52,17 +65,49 @@ impl<const N: usize> Counters<N> {
     #[cold]
     #[inline(never)]
     fn add_first(&self, at: usize) {
-        let Family {
-            name,
-            what,
-            label,
-            values,
-        } = *self.family;
-        let (handles, _) = self.handles.join(|policy| {
-            describe_counter!(name, Unit::Count, what);
-            let handles = values.map(|value| counter!(name, "policy" => policy, label => value));
-            Arc::new(Handles(handles))
-        });
+        let register = |policy| Arc::new(Handles::register(policy, self.family));
+        let (handles, _) = self.handles.join(register);
+        handles.0[at].increment(1);
+    }
+}
+
+/// Counters of what most policies never count: a word in each.
+#[derive(Debug)]
+pub(crate) struct RareCounters<const N: usize>(Arc<Rare<N>>);
+
+#[derive(Debug)]
+struct Rare<const N: usize> {
+    policy: &'static str,
+    family: &'static Family<N>,
+    handles: OnceLock<Handles<N>>,
+}
+
+impl<const N: usize> RareCounters<N> {
+    pub(crate) fn new(policy: &'static str, family: &'static Family<N>) -> Self {
+        Self(Arc::new(Rare {
+            policy,
+            family,
+            handles: OnceLock::new(),
+        }))
+    }
+
+    /// For another policy of the same name, with the same handles.
+    pub(crate) fn fresh(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+
+    /// One more of the label's value number `at`.
+    pub(crate) fn add(&self, at: usize) {
+        let Rare {
+            policy,
+            family,
+            handles,
+        } = &*self.0;
+        // The recorder is the user's code, and asked outside every lock, that of the handles included.
+        if handles.get().is_none() {
+            let _ = handles.set(Handles::register(policy, family));
+        }
+        let handles = handles.get().expect("set above, here or elsewhere");
         handles.0[at].increment(1);
     }
 }

@@ -3,7 +3,7 @@
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 
 use super::{
-    counters::Counters,
+    counters::RareCounters,
     event::State,
     kin::Kin,
     names::{self, BREAKER_REASONS as REASONS},
@@ -15,8 +15,7 @@ use crate::{classify::Outcome, error::Reason, sys::Arc};
 #[derive(Debug)]
 pub(crate) struct BreakerMeter {
     handles: Kin<Arc<Handles>>,
-    /// Apart, since most breakers never observe.
-    would_have_rejected: Counters<{ REASONS.len() }>,
+    would_have_rejected: RareCounters<{ REASONS.len() }>,
 }
 
 struct Handles {
@@ -38,7 +37,7 @@ impl BreakerMeter {
         let family = &names::BREAKER_WOULD_HAVE_REJECTED;
         Self {
             handles: Kin::new(policy),
-            would_have_rejected: Counters::new(policy, family),
+            would_have_rejected: RareCounters::new(policy, family),
         }
     }
 

@@ -33,7 +33,7 @@ pub use event::{Backed, Event, EventKind, Expiry, Stopped, Trip};
 pub use ignore::ignore_malformed;
 pub use listeners::Subscription;
 
-pub(crate) use counters::{Counters, Meter, Times, UpDown};
+pub(crate) use counters::{Counters, Meter, RareCounters, Times, UpDown};
 pub(crate) use event::State;
 pub(crate) use listeners::{Listener, Listeners};
 pub(crate) use meter::BreakerMeter;
