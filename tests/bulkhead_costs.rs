@@ -85,6 +85,16 @@ fn a_call_that_is_refused() {
     drop(taken);
 }
 
+#[test]
+fn a_call_that_runs_only_because_of_shadow() {
+    for places in [1, 64] {
+        let bulkhead = Bulkhead::builder(places).shadow(true).build().unwrap();
+        let _taken: Vec<_> = (0..places).map(|_| bulkhead.try_acquire()).collect();
+        passes(&bulkhead);
+        assert!(bulkhead.snapshot().would_have_rejected > 4_000);
+    }
+}
+
 /// Only those who wait pay for the wait, and little.
 #[test]
 fn a_call_that_waits() {

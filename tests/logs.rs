@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use buttress::{CircuitBreaker, breaker::Builder};
+use buttress::{Bulkhead, CircuitBreaker, breaker::Builder};
 use tokio::time::advance;
 use tracing_subscriber::{
     fmt::{MakeWriter, fmt},
@@ -178,6 +178,28 @@ async fn what_a_disabled_breaker_would_have_done_is_marked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_would_have_been_refused_is_told_on_debug() {
+    let (paper, _guard) = Paper::put_in();
+    let breaker = touchy().shadow(true).build().unwrap();
+    breaker.try_acquire().unwrap().failure();
+    assert!(paper.line().ends_with("enforced=false"));
+    drop(breaker.try_acquire().unwrap());
+    assert_eq!(
+        paper.line(),
+        "DEBUG buttress: would have rejected policy=\"shop\" generation=1 reason=\"open\" \
+         retry_after=Some(1s)"
+    );
+    let bulkhead = Bulkhead::builder(1).name("shop").shadow(true);
+    let bulkhead = bulkhead.build().unwrap();
+    let _calls = [(); 2].map(|()| bulkhead.try_acquire().unwrap());
+    assert_eq!(
+        paper.line(),
+        "DEBUG buttress: would have rejected policy=\"shop\" generation=0 reason=\"full\" \
+         retry_after=None"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_words_are_those_of_the_table() {
     let (paper, _guard) = Paper::put_in();
     let breaker = touchy().build().unwrap();
@@ -185,6 +207,9 @@ async fn the_words_are_those_of_the_table() {
     breaker.try_acquire().unwrap_err();
     breaker.reset();
     breaker.try_acquire().unwrap().failure();
+    breaker.disable();
+    breaker.try_acquire().unwrap().failure();
+    drop(breaker.try_acquire().unwrap());
     let table = include_str!("../src/telemetry/telemetry.md");
     for line in paper.take() {
         let (level, rest) = line.split_once(" buttress: ").unwrap();

@@ -91,6 +91,17 @@ fn a_refused_call_allocates_nothing() {
     assert_none(|| assert!(limit.try_acquire_n(2).is_err()));
 }
 
+#[test]
+fn a_call_that_runs_only_because_of_shadow_allocates_nothing() {
+    let limit = RateLimit::builder(Quota::per_day(n(1))).max_wait(DAY);
+    let limit = limit.shadow(true).build().unwrap();
+    let mut service = limit.layer(service_fn(answer));
+    assert_none(|| assert!(send(&mut service, 1).is_ok()));
+    assert_none(|| now_or_never(limit.acquire_n(2)).unwrap());
+    assert_none(|| drop(service.call(1)));
+    assert!(limit.snapshot().would_have_rejected > 2_000);
+}
+
 /// Reserving a turn takes no timer and no heap; only a call that is polled needs a timer, in place.
 #[tokio::test(start_paused = true)]
 async fn a_call_that_waits_or_is_dropped_while_it_waits_allocates_nothing() {
