@@ -141,9 +141,9 @@ pub(super) enum Entry {
 pub(super) enum Glance {
     /// There may be a place, or room in the queue.
     Unsure,
-    /// Neither for certain.
+    /// For certain there is neither.
     Full,
-    /// No place for certain, in shadow.
+    /// For certain there is no place, and the room is in shadow.
     Beside,
 }
 
