@@ -22,7 +22,7 @@ use std::{
 use buttress::{
     Bulkhead, CircuitBreaker, Deadline, RateLimit, Reason, Refusal,
     breaker::State,
-    guard::{Flag, Guard, Now, Policy, Template, Yes},
+    guard::{Flag, Guard, Now, Policy, Yes},
     rate_limit::Quota,
 };
 use policies::{Log, Queue, Spy};
@@ -372,6 +372,8 @@ async fn a_call_that_waits_for_another_policy_is_counted_once() {
 #[cfg(feature = "keyed")]
 #[tokio::test(start_paused = true)]
 async fn a_key_whose_calls_run_beside_its_places_is_not_forgotten() {
+    use buttress::guard::Template;
+
     let keys = one_place()
         .per_key::<u32>()
         .max_keys(1)
@@ -390,7 +392,7 @@ async fn a_key_whose_calls_run_beside_its_places_is_not_forgotten() {
     advance(10 * SECOND).await;
     drop(keys.for_key(&2).try_acquire().unwrap());
     assert_eq!(known(), None);
-    let mut enforcing = { keys.template().config() };
+    let mut enforcing = keys.template().config();
     enforcing.shadow = false;
     keys.reconfigure_all(enforcing).unwrap();
     let _place = keys.for_key(&2).try_acquire().unwrap();

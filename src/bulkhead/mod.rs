@@ -10,6 +10,8 @@ mod snapshot;
 mod ticket;
 
 #[cfg(all(test, buttress_loom))]
+mod change_model;
+#[cfg(all(test, buttress_loom))]
 mod lanes_model;
 #[cfg(all(test, buttress_loom))]
 mod model;
