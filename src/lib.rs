@@ -35,6 +35,7 @@ pub mod hedge;
 pub mod http;
 #[cfg(feature = "keyed")]
 pub mod keyed;
+pub mod pipeline;
 pub mod rate_limit;
 pub mod replay;
 pub mod retry;
@@ -43,6 +44,8 @@ pub mod timeout;
 
 mod classify;
 mod error;
+#[cfg(feature = "serde")]
+mod serial;
 mod sys;
 mod window;
 
@@ -56,6 +59,7 @@ pub use error::{
 };
 pub use fallback::handle::Fallback;
 pub use hedge::handle::Hedge;
+pub use pipeline::handle::Resilience;
 pub use rate_limit::handle::RateLimit;
 pub use retry::handle::Retry;
 pub use timeout::handle::Timeout;

@@ -15,15 +15,17 @@ use sources::{Source, grouped, paths, sources, tokens};
 
 /// The floors of the house, from the ground up. A module imports from floors below its own; what else
 /// it may import stands in [`may_import`].
-const FLOORS: [&[&str]; 7] = [
+const FLOORS: [&[&str]; 9] = [
     &["sys"],
     &[
-        "classify", "error", "window", "backoff", "deadline", "header", "replay",
+        "classify", "error", "window", "backoff", "deadline", "header", "replay", "serial",
     ],
     &["telemetry"],
     &["guard", "budget"],
     PATTERNS,
     &["pipeline"],
+    &["document"],
+    &["reload"],
     &["http", "grpc"],
 ];
 
@@ -121,13 +123,20 @@ fn misplaced_features(source: &Source) -> Vec<String> {
         if !code.contains("feature = ") {
             continue;
         }
+        // All lines of the attribute.
+        let first = (0..=at).rev().find(|line| lines[*line].starts_with("#["));
+        let first = first.unwrap_or(at);
+        let length = lines[first..].iter().position(|line| line.ends_with(']'));
+        let attribute = lines[first..].iter().take(length.unwrap_or(0) + 1);
+        let attribute = attribute.copied().collect::<String>();
         let item = lines[at..].iter().find(|line| !line.starts_with("#["));
         let is_module = |line: &&str| {
             let line = line.trim_start_matches("pub(crate) ");
             line.trim_start_matches("pub ").starts_with("mod ")
         };
-        let stands_well = if code.contains("cfg_attr") || !code.starts_with("#[cfg(") {
-            in_telemetry || code.contains("derive(")
+        let derives = attribute.contains("derive(") || attribute.contains("serde(");
+        let stands_well = if attribute.contains("cfg_attr") || !code.starts_with("#[cfg(") {
+            in_telemetry || (attribute.contains("cfg_attr") && derives)
         } else {
             item.is_some_and(is_module)
         };
@@ -352,4 +361,10 @@ fn a_door_or_a_feature_in_the_wrong_place_would_be_found() {
     assert_eq!(features("telemetry/name.rs", attribute), 0);
     let derive = "#[cfg_attr(feature = \"serde\", derive(Serialize))]";
     assert_eq!(features("breaker/config.rs", derive), 0);
+    let broken = "#[cfg_attr(\n    feature = \"serde\",\n    derive(Serialize)\n)]\nstruct A;";
+    assert_eq!(features("breaker/config.rs", broken), 0);
+    let on_field = "    #[cfg_attr(feature = \"serde\", serde(default))]\n    a: u32,";
+    assert_eq!(features("breaker/config.rs", on_field), 0);
+    let broken = "#[cfg_attr(\n    feature = \"serde\",\n    allow(dead_code)\n)]\nstruct A;";
+    assert_eq!(features("breaker/config.rs", broken), 1);
 }

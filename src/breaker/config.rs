@@ -42,6 +42,11 @@ impl Window {
 /// # Ok::<(), buttress::InvalidConfig>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(from = "super::written::Written")
+)]
 #[non_exhaustive]
 pub struct Config {
     /// What is judged while closed. Default: 10 s, which is independent of the rate (100 calls are
@@ -49,37 +54,61 @@ pub struct Config {
     pub window: Window,
     /// How many calls must be in the window before it is judged: 1 or more, and no more than a count
     /// window holds. Default: 20.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub min_calls: u32,
     /// Opens when failed calls / calls reaches this: above 0, at most 1. Default: 0.5, since a lower
     /// one would cut off nine healthy replicas for a sick tenth.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub failure_ratio: f64,
     /// A call that took longer is slow, whether it succeeded or failed. Default: none, so that no
     /// clock is read.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            with = "crate::serial::optional",
+            skip_serializing_if = "Option::is_none"
+        )
+    )]
     pub slow_call_duration: Option<Duration>,
     /// Opens when slow calls / calls reaches this: above 0, at most 1. Counts only with a
     /// `slow_call_duration`. Default: 1.0.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub slow_call_ratio: f64,
     /// How long it stays open before it sends probes. Default: 5 s, quick to recover.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub open_for: Duration,
     /// The spread of `open_for`: uniform in plus or minus this share of it, 0 to 1. Default: 0.1, so
     /// that a fleet does not probe in step.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub open_jitter: f64,
     /// Opening `k` in a row waits `open_for x open_factor^(k - 1)`: 1 or more. Forgotten once it
     /// stayed closed as long as the last wait. Default: 1.0, the same each time; growth is usually x 2.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub open_factor: f64,
     /// The longest that growth leads to, at least `open_for`. Default: 60 s.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub open_max: Duration,
     /// How many trial calls a half-open breaker sends and judges: 1 to 10,000. Default: 5, since one
     /// fluke should neither close nor re-open.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub probes: u32,
     /// A probe that is still running at this age counts as failed. Default: 10 s.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub probe_timeout: Duration,
     /// After closing, lets in a share of the calls that grows over this time from a tenth to all of
     /// them. Default: none.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            with = "crate::serial::optional",
+            skip_serializing_if = "Option::is_none"
+        )
+    )]
     pub ramp: Option<Duration>,
     /// Decides and counts as ever, and refuses nothing: calls that it would refuse run and judge
     /// nothing. An operator's order to open refuses all the same. Default: false. See
     /// [the module](crate::breaker#shadow).
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub shadow: bool,
 }
 
@@ -109,7 +138,7 @@ const MAX_PROBES: u32 = 10_000;
 
 impl Config {
     /// Checks every rule.
-    pub(super) fn validate(&self, policy: &'static str) -> Result<(), InvalidConfig> {
+    pub(crate) fn validate(&self, policy: &'static str) -> Result<(), InvalidConfig> {
         let mut rules = Violations::default();
         let ratio = |value: f64| value > 0.0 && value <= 1.0;
         match self.window {

@@ -12,6 +12,8 @@ mod state;
 mod ticket;
 mod trial;
 mod words;
+#[cfg(feature = "serde")]
+mod written;
 
 #[cfg(all(test, buttress_loom))]
 mod model;

@@ -37,7 +37,7 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    pub(super) fn new(
+    pub(crate) fn new(
         name: &'static str,
         config: Config,
         rng: Rng,
@@ -132,7 +132,7 @@ impl Breaker {
     }
 
     /// A generator for another breaker: reproducible if this one's is.
-    pub(super) fn split_rng(&self) -> Rng {
+    pub(crate) fn split_rng(&self) -> Rng {
         self.gate.with(Machine::split_rng)
     }
 

@@ -18,16 +18,24 @@ use crate::error::{InvalidConfig, Violations};
 /// # Ok::<(), buttress::InvalidConfig>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Config {
     /// What each answered call deposits, as a share of an attempt: 0 to 100, to nine digits. Default: 0.2, since
     /// one dead replica of ten takes 0.11.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub ratio: f64,
     /// Attempts that time refills, each second, so that a client of few calls may retry as well: 0 to
     /// 1,000,000. Default: 1. It must be small against what the dependency can bear, for *all*
     /// clients together: a thousand of them with 1 are a thousand attempts a second.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub min_per_sec: f64,
     /// The most that it holds, and what it starts with: 1 to 1,000,000. Default: 30.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub reserve: u32,
 }
 
@@ -62,7 +70,7 @@ impl Config {
     }
 
     /// Checks every rule.
-    pub(super) fn validate(&self, policy: &'static str) -> Result<(), InvalidConfig> {
+    pub(crate) fn validate(&self, policy: &'static str) -> Result<(), InvalidConfig> {
         let mut rules = Violations::default();
         let holds = (0.0..=100.0).contains(&self.ratio);
         rules.require(holds, "ratio", self.ratio, "must be 0 to 100");

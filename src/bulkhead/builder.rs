@@ -2,7 +2,7 @@
 
 use std::{fmt, marker::PhantomData, time::Duration};
 
-use super::{config::Config, handle::Bulkhead, lanes::Spread, policy::Places};
+use super::{config::Config, handle::Bulkhead, policy::Places};
 use crate::{
     error::InvalidConfig,
     guard::{Flag, Guard, No, Yes},
@@ -110,7 +110,7 @@ impl<Q: Flag> Builder<Q> {
         let name = intern(&self.name);
         self.config.validate(name, Q::IS)?;
         let voice = Voice::new(name, self.listeners);
-        let places = Places::new(self.config, voice, Spread::WIDE);
+        let places = Places::single(self.config, voice);
         Ok(Guard::new(places))
     }
 }

@@ -18,19 +18,28 @@ use crate::error::{InvalidConfig, Violations};
 /// # Ok::<(), buttress::InvalidConfig>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Config {
     /// How many calls may run at once: 1 to 1,000,000. No default: what a dependency can bear is
     /// known only to those who know it.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub max_concurrent: u32,
     /// How many more may wait for a place: 0 to 1,000,000. Default: 0, a call without a place is
     /// refused at once.
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::serial"))]
     pub max_queue: u32,
     /// How long a call may wait for its place: above zero with a queue, and zero, the default, without
     /// one. Whoever has begun to wait keeps the time that held then.
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::serial"))]
     pub max_wait: Duration,
     /// Decides and counts as ever, and neither refuses a call nor makes it wait: one that finds no place
     /// runs without one. Default: false. See [the module](crate::bulkhead#shadow).
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::serial"))]
     pub shadow: bool,
 }
 
@@ -51,7 +60,7 @@ impl Config {
     }
 
     /// Checks every rule. `queues`: it is for a bulkhead that was built with a queue.
-    pub(super) fn validate(&self, policy: &'static str, queues: bool) -> Result<(), InvalidConfig> {
+    pub(crate) fn validate(&self, policy: &'static str, queues: bool) -> Result<(), InvalidConfig> {
         let Self {
             max_concurrent,
             max_queue,
@@ -90,5 +99,12 @@ impl Config {
             "must be zero without a queue: there is nowhere to wait",
         );
         rules.into_result(policy)
+    }
+}
+
+impl From<u32> for Config {
+    /// So many calls at once, and no queue.
+    fn from(max_concurrent: u32) -> Self {
+        Self::new(max_concurrent)
     }
 }

@@ -87,6 +87,11 @@ impl Meters {
 }
 
 impl<Q> Places<Q> {
+    /// One that is not among thousands.
+    pub(crate) fn single(config: Config, voice: Voice) -> Self {
+        Self::new(config, voice, Spread::WIDE)
+    }
+
     pub(super) fn new(config: Config, voice: Voice, spread: Spread) -> Self {
         let meters = Meters::new(voice.policy());
         Self::with(config, voice, meters, spread)
@@ -108,7 +113,7 @@ impl<Q> Places<Q> {
 
     /// The same settings under another name.
     pub(super) fn fork(&self, name: &str) -> Self {
-        Self::new(self.room.config(), self.voice.fork(name), Spread::WIDE)
+        Self::single(self.room.config(), self.voice.fork(name))
     }
 
     #[inline(never)]

@@ -82,6 +82,14 @@ impl Violations {
         }
     }
 
+    pub(crate) fn add(&mut self, violation: Violation) {
+        self.0.push(violation);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn into_result(self, policy: &'static str) -> Result<(), InvalidConfig> {
         if self.0.is_empty() {
             return Ok(());

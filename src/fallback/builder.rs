@@ -125,6 +125,30 @@ impl<B, C, M> Builder<B, C, M> {
         self
     }
 
+    pub(crate) const fn settings(&self) -> &Config {
+        &self.config
+    }
+
+    /// Builds it for a pipeline: with its settings, which were checked, its voice and its classifier.
+    pub(crate) fn build_in<J>(
+        self,
+        config: &Config,
+        voice: Voice,
+        classify: J,
+    ) -> Fallback<B, J, M> {
+        Fallback::new(
+            self.backup,
+            classify,
+            self.mark,
+            Account::new(config, voice),
+        )
+    }
+
+    /// Those who were to hear of it.
+    pub(crate) fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
     /// Builds it.
     ///
     /// # Errors

@@ -15,11 +15,17 @@ use crate::error::{InvalidConfig, Violations};
 /// # Ok::<(), buttress::InvalidConfig>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Config {
     /// How many backups may run at once, of those that take time: 1 to 1,000,000. Default: 64, so that a
     /// backup does not become the next victim (Hystrix's 10 is tight). A value or a function that
     /// answers at once is not limited.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub max_concurrent: u32,
 }
 
@@ -33,7 +39,7 @@ const MOST: u32 = 1_000_000;
 
 impl Config {
     /// Checks every rule.
-    pub(super) fn validate(&self, policy: &'static str) -> Result<(), InvalidConfig> {
+    pub(crate) fn validate(&self, policy: &'static str) -> Result<(), InvalidConfig> {
         let mut rules = Violations::default();
         rules.require(
             (1..=MOST).contains(&self.max_concurrent),

@@ -20,7 +20,7 @@ use crate::{
     error::{Error, InvalidConfig},
     replay::Cloned,
     sys::Arc,
-    telemetry::{Event, Subscription},
+    telemetry::{Event, Subscription, Voice},
 };
 
 /// Answers in place of a call that failed: the value you build, the layer you apply, the handle.
@@ -197,10 +197,6 @@ impl<B, C, M> Fallback<B, C, M> {
         }
     }
 
-    pub(super) const fn shared(&self) -> &Arc<Shared<B, C, M>> {
-        &self.shared
-    }
-
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -225,6 +221,16 @@ impl<B, C, M> Fallback<B, C, M> {
         Ok(())
     }
 
+    /// Takes settings that keep the rules and are others than those in force; does not keep it alive.
+    pub(crate) fn settings_from_afar(&self) -> Box<dyn Fn(&Config) + Send + Sync> {
+        let account = Arc::downgrade(&self.shared.account);
+        Box::new(move |config| {
+            if let Some(account) = account.upgrade().filter(|it| it.config() != *config) {
+                account.reconfigure(config);
+            }
+        })
+    }
+
     /// Counts of this moment.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
@@ -246,13 +252,21 @@ impl<B, C, M> Fallback<B, C, M> {
         C: Clone,
         M: Clone,
     {
+        self.fork_in(self.shared.account.voice.fork(name.as_ref()))
+    }
+
+    pub(crate) fn fork_in(&self, voice: Voice) -> Self
+    where
+        B: Clone,
+        C: Clone,
+        M: Clone,
+    {
         let Shared {
             backup,
             classify,
             mark,
-            account,
+            ..
         } = &*self.shared;
-        let voice = account.voice.fork(name.as_ref());
         let account = Account::new(&self.config(), voice);
         Self::new(backup.clone(), classify.clone(), mark.clone(), account)
     }
@@ -288,9 +302,7 @@ impl<B, C, M> Fallback<B, C, M> {
         C: Classify<T, Error<E>>,
         M: Mark<T>,
     {
-        ResponseFuture::begin(&self.shared, (), |()| {
-            call().map_err(Error::Inner as fn(E) -> Error<E>)
-        })
+        self.run((), |()| call().map_err(Error::Inner as fn(E) -> Error<E>))
     }
 
     /// The same for a closure whose error can hold a refusal already: for a call within a call. The
@@ -323,7 +335,20 @@ impl<B, C, M> Fallback<B, C, M> {
         C: Classify<T, E>,
         M: Mark<T>,
     {
-        ResponseFuture::begin(&self.shared, (), |()| call())
+        self.run((), |()| call())
+    }
+
+    #[inline]
+    pub(crate) fn run<F, R>(
+        &self,
+        request: R,
+        call: impl FnOnce(R) -> F,
+    ) -> ResponseFuture<F, R, B, C, M>
+    where
+        F: TryFuture,
+        B: Backup<R, F::Ok, F::Error>,
+    {
+        ResponseFuture::begin(&self.shared, request, call)
     }
 }
 

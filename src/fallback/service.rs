@@ -96,9 +96,7 @@ where
     #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         let inner = &mut self.inner;
-        ResponseFuture::begin(self.fallback.shared(), request, |request| {
-            inner.call(request)
-        })
+        self.fallback.run(request, |request| inner.call(request))
     }
 }
 

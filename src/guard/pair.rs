@@ -53,6 +53,7 @@ impl<A: Policy, B: Policy> Policy for (A, B) {
 
     const KEEPS: bool = <Self::Queues as Flag>::IS || (A::KEEPS && B::KEEPS);
 
+    #[inline]
     fn check(&self, now: &Now) -> Option<Rejected> {
         let first = self.0.check(now).map(|no| no.said_by(false));
         first.or_else(|| self.1.check(now).map(|no| no.said_by(true)))
@@ -105,13 +106,14 @@ impl<A: Policy, B: Policy> Policy for (A, B) {
         self.1.cancel(second);
     }
 
+    #[inline(always)]
     fn settle(&self, (first, second): Self::Ticket, outcome: Outcome, now: &Now) {
+        if !B::Settles::IS {
+            self.0.settle(first, outcome, now);
+            return;
+        }
         // Also when the first one's recorder panics.
-        let _then = Then(Some(|| {
-            if B::Settles::IS {
-                self.1.settle(second, outcome, now);
-            }
-        }));
+        let _then = Then(Some(|| self.1.settle(second, outcome, now)));
         if A::Settles::IS {
             self.0.settle(first, outcome, now);
         }
@@ -126,6 +128,7 @@ impl<A: Policy, B: Policy> Policy for (A, B) {
 struct Then<F: FnOnce()>(Option<F>);
 
 impl<F: FnOnce()> Drop for Then<F> {
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(then) = self.0.take() {
             then();
@@ -147,12 +150,14 @@ impl<'a, P: Policy> Granted<'a, P> {
         }
     }
 
+    #[inline(always)]
     fn keep(mut self) -> P::Ticket {
         self.ticket.take().expect("only a drop takes it as well")
     }
 }
 
 impl<P: Policy> Drop for Granted<'_, P> {
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             self.policy.cancel(ticket);
@@ -161,6 +166,7 @@ impl<P: Policy> Drop for Granted<'_, P> {
 }
 
 /// Where the admission to a pair stands: like [`Admission`], before the flags are joined.
+#[repr(u64)]
 enum Step<A: Policy, B: Policy> {
     Granted(A::Ticket, B::Ticket),
     Refused(Rejected),
@@ -183,6 +189,7 @@ impl<A: Policy, B: Policy> Both<A, B> for (A, B) {
         }
     }
 
+    #[inline(always)]
     fn admit_second<R: ?Sized>(&self, first: A::Ticket, now: &Now, request: &R) -> Step<A, B>
     where
         B: Admit<R>,
@@ -201,6 +208,7 @@ impl<A: Policy, B: Policy> Both<A, B> for (A, B) {
 }
 
 impl<R: ?Sized, A: Admit<R>, B: Admit<R>> Admit<R> for (A, B) {
+    #[inline(always)]
     fn admit(&self, now: &Now, request: &R) -> Admission<Self> {
         // All are checked before any is asked: an open breaker answers before any queue.
         if let Some(no) = self.check(now) {

@@ -54,7 +54,7 @@ impl<P: Policy, D: Patience> Patient<'_, P, D> {
     }
 
     /// The answer of `G`, which is this policy to its callers.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn admit<R, G>(&self, now: &Now, request: &R) -> Admission<G>
     where
         R: ?Sized,
@@ -65,18 +65,19 @@ impl<P: Policy, D: Patience> Patient<'_, P, D> {
         match self.policy.admit(now, request) {
             Admission::Granted(ticket) => Admission::Granted(ticket),
             Admission::Refused(no) => Admission::Refused(no),
-            Admission::Wait(wait) => self.queue(Turn::new(self.policy, wait), now, request),
+            Admission::Wait(wait) => {
+                let turn = Turn::new(self.policy, wait);
+                self.queue(turn, now, self.until.read(request))
+            }
         }
     }
 
     /// The policy made the call queue for its turn: is there time for that?
-    fn queue<R, G>(&self, turn: Turn<'_, P>, now: &Now, request: &R) -> Admission<G>
+    #[cold]
+    fn queue<G>(&self, turn: Turn<'_, P>, now: &Now, until: Option<Deadline>) -> Admission<G>
     where
-        R: ?Sized,
-        D: CarryDeadline<R>,
         G: Policy<Wait = Bounded<P::Wait, D::Ends>, Queues = P::Queues>,
     {
-        let until = self.until.read(request);
         let over_at = self.policy.over_at(P::Queues::by_ref(turn.wait()));
         let too_late = |until: Deadline| until.is_over(over_at.unwrap_or_else(|| now.get()));
         if until.is_some_and(too_late) {

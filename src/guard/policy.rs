@@ -115,6 +115,7 @@ pub trait Admit<R: ?Sized>: Policy {
 }
 
 /// The answer to "may this call start?".
+#[repr(u64)]
 pub enum Admission<P: Policy + ?Sized> {
     /// It may.
     Granted(P::Ticket),

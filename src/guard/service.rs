@@ -116,20 +116,54 @@ where
 
     #[inline]
     fn call(&mut self, request: R) -> Self::Future {
-        let now = Now::lazy();
-        let state = match self.refused.take() {
-            // The inner service was not made ready, so not even a wait that has just ended counts.
-            Some(no) => State::Refused(Some(self.guard.refuse(no, &now))),
-            None => State::begin(
-                &self.guard,
-                &mut self.inner,
-                request,
-                &now,
-                |inner, wait| G::Queues::spare(inner, wait),
-            ),
-        };
-        ResponseFuture::new(self.ending.clone(), state)
+        self.start(request, |future| future)
     }
+}
+
+impl<S, G, M: Clone> Guarded<S, G, M> {
+    /// A call, and what becomes of its future. The way of a call that starts at once is kept apart from all
+    /// others: where they join, what the one does not need of the future would be moved along with it.
+    #[inline(always)]
+    pub(crate) fn start<R, T>(
+        &mut self,
+        request: R,
+        then: impl FnOnce(ResponseFuture<S, R, G, M>) -> T,
+    ) -> T
+    where
+        S: Service<R>,
+        G: Admit<R> + Clone,
+        G::Queues: Spare<S>,
+    {
+        let Self {
+            inner,
+            guard,
+            ending,
+            refused,
+        } = self;
+        let now = Now::lazy();
+        let state = match refused.take() {
+            // The inner service was not made ready, so not even a wait that has just ended counts.
+            Some(no) => State::Refused(Some(guard.refuse(no, &now))),
+            None => match guard.admit(&now, &request) {
+                Admission::Granted(ticket) => {
+                    let state = State::start(guard, ticket, inner, request);
+                    return then(ResponseFuture::new(ending.clone(), state));
+                }
+                Admission::Refused(no) => State::Refused(Some(no)),
+                Admission::Wait(wait) => {
+                    let spare = |inner: &mut S, wait: &_| G::Queues::spare(inner, wait);
+                    State::wait(guard, wait, inner, request, spare)
+                }
+            },
+        };
+        aside(ResponseFuture::new(ending.clone(), state), then)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn aside<F, T>(future: F, then: impl FnOnce(F) -> T) -> T {
+    then(future)
 }
 
 /// The future of a guarded call. Dropped at any point, it gives back all that it holds.
@@ -178,22 +212,31 @@ impl<S: Service<R>, R, G: Admit<R> + Clone> State<S, R, G> {
         match guard.admit(now, &request) {
             Admission::Granted(ticket) => Self::start(guard, ticket, service, request),
             Admission::Refused(no) => Self::Refused(Some(no)),
-            Admission::Wait(wait) => {
-                let turn = Turn::new(guard, wait);
-                let service = spare(service, turn.wait());
-                let guard = guard.clone();
-                let wait = turn.keep();
-                Self::Waiting(G::Queues::map(wait, |wait| Waiting {
-                    wait,
-                    guard,
-                    service,
-                    request: Some(request),
-                }))
-            }
+            Admission::Wait(wait) => Self::wait(guard, wait, service, request, spare),
         }
     }
 
-    #[inline]
+    #[cold]
+    fn wait(
+        guard: &G,
+        wait: WaitOf<G>,
+        service: &mut S,
+        request: R,
+        spare: impl FnOnce(&mut S, &WaitOf<G>) -> S,
+    ) -> Self {
+        let turn = Turn::new(guard, wait);
+        let service = spare(service, turn.wait());
+        let guard = guard.clone();
+        let wait = turn.keep();
+        Self::Waiting(G::Queues::map(wait, |wait| Waiting {
+            wait,
+            guard,
+            service,
+            request: Some(request),
+        }))
+    }
+
+    #[inline(always)]
     fn start(guard: &G, ticket: G::Ticket, service: &mut S, request: R) -> Self {
         let mut settlement = Settlement::new(guard, ticket);
         let future = settlement.watch(|| service.call(request));
@@ -210,7 +253,7 @@ where
 {
     type Output = Result<M::Response, S::Error>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {

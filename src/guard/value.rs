@@ -43,13 +43,13 @@ use crate::{
 /// # Ok::<(), buttress::InvalidConfig>(())
 /// ```
 pub struct Guard<P, C = OnError, D = NoDeadline> {
-    shared: Arc<Shared<P, C>>,
+    pub(super) shared: Arc<Shared<P, C>>,
     /// In place: by default it takes no room, in a guard and in every call.
     until: D,
 }
 
-struct Shared<P, C> {
-    policy: P,
+pub(super) struct Shared<P, C> {
+    pub(super) policy: P,
     classify: C,
 }
 
@@ -372,7 +372,7 @@ impl<P: Policy, C, D: Patience> Policy for Guard<P, C, D> {
 }
 
 impl<R: ?Sized, P: Admit<R>, C, D: Patience + CarryDeadline<R>> Admit<R> for Guard<P, C, D> {
-    #[inline]
+    #[inline(always)]
     fn admit(&self, now: &Now, request: &R) -> Admission<Self> {
         self.patient(self.policy()).admit(now, request)
     }

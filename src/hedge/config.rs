@@ -40,17 +40,35 @@ impl From<Percentile> for Delay {
 /// # Ok::<(), buttress::InvalidConfig>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Percentile {
     /// Which: above 0 and below 1. 0.95 hedges about one call in twenty.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "percentile", with = "crate::serial")
+    )]
     pub quantile: f64,
     /// The delay until there are `min_samples`. Zero only with a budget.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub until: Duration,
     /// How many successful attempts the window must hold before it is asked: 1 or more. Default: 100,
     /// so that a 95th percentile has five beyond it.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default = "super::written::samples", with = "crate::serial")
+    )]
     pub min_samples: u32,
     /// How far back it looks: the running quarter of this and the three before, so that a latency counts
     /// for more than 0.75 and at most 1.0 of it. 100 ms to a day. Default: 60 s.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default = "super::written::minute", with = "crate::serial")
+    )]
     pub window: Duration,
 }
 
@@ -95,11 +113,20 @@ impl Percentile {
 /// # Ok::<(), buttress::InvalidConfig>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Config {
     /// When a hedge is due. No default: it depends on the dependency alone.
     pub delay: Delay,
     /// The most hedges of one call, one per further delay: 1 to 10. Default: 1.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default = "super::written::one", with = "crate::serial")
+    )]
     pub max_hedges: u32,
 }
 
@@ -118,7 +145,7 @@ impl Config {
     }
 
     /// Checks every rule.
-    pub(super) fn validate(
+    pub(crate) fn validate(
         &self,
         policy: &'static str,
         budgeted: bool,
@@ -146,5 +173,12 @@ impl Config {
         }
         rules.require(bounded, "max_hedges", self.max_hedges, "must be 1 to 10");
         rules.into_result(policy)
+    }
+}
+
+impl<D: Into<Delay>> From<D> for Config {
+    /// This delay, one hedge.
+    fn from(delay: D) -> Self {
+        Self::new(delay)
     }
 }

@@ -63,9 +63,9 @@ pub(super) enum Stage {
 }
 
 /// A service of its own and a kept request.
-pub(super) struct Spare<S, K> {
-    pub(super) service: S,
-    pub(super) kept: K,
+pub(crate) struct Spare<S, K> {
+    pub(crate) service: S,
+    pub(crate) kept: K,
 }
 
 /// A hedge that runs.
@@ -78,7 +78,7 @@ pub(super) struct Extra<F> {
 impl<S: Service<R>, R, H: Hedging<R>> ResponseFuture<S, R, H> {
     /// Sends the first attempt.
     #[inline]
-    pub(super) fn new(
+    pub(crate) fn new(
         hedge: H,
         now: &Now,
         deadline: Option<Deadline>,

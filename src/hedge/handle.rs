@@ -19,8 +19,8 @@ use crate::{
     deadline::NoDeadline,
     error::{CarryRejected, Error, InvalidConfig},
     replay::{Attempt, Cloned, Repeat, RepeatFlat},
-    sys::{Arc, Now},
-    telemetry::{Event, EventKind, Subscription},
+    sys::Arc,
+    telemetry::{Event, Subscription},
 };
 
 /// Sends a request that is late a second time, and takes the answer that comes first.
@@ -113,11 +113,8 @@ impl<C, Y, D> Hedge<C, Y, D> {
     ///
     /// [`InvalidConfig`] as from [`Builder::build`]; the settings in force stay.
     pub fn reconfigure(&self, config: Config) -> Result<(), InvalidConfig> {
-        let State { pace, voice, .. } = self.state();
         config.validate(self.name(), self.budget().is_some())?;
-        let nanos = pace.nanos(&Now::lazy());
-        let window_cleared = pace.reconfigure(config, nanos);
-        voice.tell(EventKind::Reconfigured { window_cleared });
+        self.state().reconfigure(config);
         Ok(())
     }
 

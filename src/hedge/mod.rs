@@ -3,16 +3,18 @@
 mod builder;
 mod closure;
 mod config;
-mod future;
+pub(crate) mod future;
 pub(crate) mod handle;
-mod hedging;
+pub(crate) mod hedging;
 mod histogram;
 mod pace;
 mod race;
 mod ring;
 mod service;
 mod snapshot;
-mod state;
+pub(crate) mod state;
+#[cfg(feature = "serde")]
+mod written;
 
 #[cfg(all(test, buttress_loom))]
 mod model;

@@ -16,7 +16,7 @@ use crate::{
 
 /// What hedges are paid from.
 #[derive(Debug)]
-pub(super) enum Purse {
+pub(crate) enum Purse {
     /// A budget of its own; a fork has another.
     Own(Budget),
     /// One that is shared, also by forks.
@@ -62,7 +62,7 @@ pub(super) enum Withholding {
 }
 
 impl State {
-    pub(super) fn new(config: Config, purse: Purse, voice: Voice) -> Self {
+    pub(crate) fn new(config: Config, purse: Purse, voice: Voice) -> Self {
         let name = voice.policy();
         Self {
             pace: Pace::new(config),
@@ -72,6 +72,17 @@ impl State {
             withheld: Counters::new(name, &names::HEDGES_WITHHELD),
             tally: Tally::default(),
         }
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        self.pace.config()
+    }
+
+    /// Takes other settings, already checked.
+    pub(crate) fn reconfigure(&self, config: Config) {
+        let nanos = self.pace.nanos(&Now::lazy());
+        let window_cleared = self.pace.reconfigure(config, nanos);
+        self.voice.tell(EventKind::Reconfigured { window_cleared });
     }
 
     /// The same settings under another name, nothing measured.
@@ -141,7 +152,7 @@ impl State {
         self.voice.tell(EventKind::HedgeWon { attempt, after });
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let seen = self.pace.look(self.pace.nanos(&Now::lazy()));
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let [budget, deadline, not_replayable] = &self.tally.withheld;

@@ -19,25 +19,55 @@ use crate::error::{InvalidConfig, Violations};
 /// # Ok::<(), buttress::InvalidConfig>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(from = "super::written::Written")
+)]
 #[non_exhaustive]
 pub struct Config {
     /// How many calls in each period: 1 or more, and no more than one per nanosecond. A call is paid
     /// off in `period / calls`, rounded up to a nanosecond. No default.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub calls: u32,
     /// The period: above zero. No default.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub period: Duration,
     /// How many calls may be let in at once after a quiet time: 1 or more. Default: `calls`, one
     /// period's worth.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub burst: u32,
     /// How long a call may be made to wait for its turn. Only for a limit that was built to wait, see
     /// [`Builder::max_wait`](crate::rate_limit::Builder::max_wait); for all others zero, the default:
     /// a hidden wait is latency.
     ///
     /// `burst x period / calls + max_wait` is at most 18 years.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub max_wait: Duration,
     /// Decides and counts as ever, and neither refuses a call nor makes it wait. Default: false. See
     /// [the module](crate::rate_limit#shadow).
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub shadow: bool,
+}
+
+impl Config {
+    /// So many calls in each period, and as many at once.
+    #[must_use]
+    pub const fn new(calls: u32, period: Duration) -> Self {
+        Self {
+            calls,
+            period,
+            burst: calls,
+            max_wait: Duration::ZERO,
+            shadow: false,
+        }
+    }
+
+    /// So many calls a second, and as many at once.
+    #[must_use]
+    pub const fn per_second(calls: u32) -> Self {
+        Self::new(calls, Duration::from_secs(1))
+    }
 }
 
 impl From<Quota> for Config {
@@ -58,7 +88,7 @@ pub(super) const REACH: u64 = 1 << 59;
 
 impl Config {
     /// Checks every rule; `waits` is whether the limit was built to wait.
-    pub(super) fn validate(&self, policy: &'static str, waits: bool) -> Result<(), InvalidConfig> {
+    pub(crate) fn validate(&self, policy: &'static str, waits: bool) -> Result<(), InvalidConfig> {
         let mut rules = Violations::default();
         let Self {
             calls,

@@ -11,6 +11,8 @@ mod policy;
 mod quota;
 mod snapshot;
 mod turn;
+#[cfg(feature = "serde")]
+mod written;
 
 #[cfg(all(test, buttress_loom))]
 mod model;

@@ -75,7 +75,7 @@ impl Meters {
 }
 
 impl<Q: Flag, N> Limiter<Q, N> {
-    pub(super) fn new(config: Config, cost: N, voice: Voice) -> Result<Self, InvalidConfig> {
+    pub(crate) fn new(config: Config, cost: N, voice: Voice) -> Result<Self, InvalidConfig> {
         let meters = Meters::new(voice.policy());
         Self::with(config, cost, voice, meters, false)
     }

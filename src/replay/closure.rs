@@ -13,9 +13,11 @@ use super::keep::Attempt;
 use crate::error::Error;
 
 /// A closure that makes attempts, as a service; its errors become [`Error::Inner`].
+#[derive(Clone)]
 pub struct Repeat<F>(pub(crate) F);
 
 /// A closure that makes attempts, as a service; its errors stay as they are.
+#[derive(Clone)]
 pub struct RepeatFlat<F>(pub(crate) F);
 
 impl<F, Fut, T, E> Service<Attempt> for Repeat<F>

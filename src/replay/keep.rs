@@ -48,6 +48,12 @@ pub trait Replay<R> {
     /// into the request what the first attempt is to carry.
     fn keep(&self, request: &mut R) -> Option<Self::Kept>;
 
+    /// Called in place of [`keep`](Self::keep) where there will be one attempt: writes into the request what
+    /// that would have written. By default that is nothing.
+    fn only(&self, request: &mut R) {
+        let _ = request;
+    }
+
     /// The request once more, when others may follow. Nothing when that does not work after all.
     fn again(&self, kept: &Self::Kept, attempt: Attempt) -> Option<R>;
 
@@ -170,6 +176,12 @@ where
         let kept = self.replay.keep(request);
         (self.write)(request, Attempt::FIRST);
         kept
+    }
+
+    #[inline]
+    fn only(&self, request: &mut R) {
+        self.replay.only(request);
+        (self.write)(request, Attempt::FIRST);
     }
 
     fn again(&self, kept: &Y::Kept, attempt: Attempt) -> Option<R> {

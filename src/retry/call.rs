@@ -25,25 +25,25 @@ pub type FlatCall<F, P> = ResponseFuture<RepeatFlat<F>, Attempt, Closure<P>>;
 #[derive(Debug, Clone)]
 pub struct Closure<P>(P);
 
-impl<C, Y, D> Plan<Attempt> for Closure<Retry<C, Y, D>> {
+impl<S, C, Y, D> Plan<S, Attempt> for Closure<Retry<C, Y, D>> {
     type Judge = C;
     type Kept = ();
 
     #[inline]
-    fn core(&self) -> &Core {
+    fn core<'a>(&'a self, _: &'a S) -> &'a Core {
         self.0.state()
     }
 
     #[inline]
-    fn judge(&self) -> &C {
+    fn judge<'a>(&'a self, _: &'a S) -> &'a C {
         self.0.classifier()
     }
 
-    fn again(&self, (): &(), attempt: Attempt) -> Option<Attempt> {
+    fn again(&self, _: &S, (): &(), attempt: Attempt) -> Option<Attempt> {
         Some(attempt)
     }
 
-    fn last(&self, (): (), attempt: Attempt) -> Option<Attempt> {
+    fn last(&self, _: &S, (): (), attempt: Attempt) -> Option<Attempt> {
         Some(attempt)
     }
 }

@@ -64,7 +64,7 @@ pub(super) struct Standing {
 }
 
 impl Core {
-    pub(super) fn new(config: Config, budget: Option<Budget>, rng: Rng, voice: Voice) -> Self {
+    pub(crate) fn new(config: Config, budget: Option<Budget>, rng: Rng, voice: Voice) -> Self {
         let policy = voice.policy();
         Self {
             settings: Live::new(config),
@@ -79,12 +79,24 @@ impl Core {
 
     /// The same settings, and nothing of what happened.
     pub(super) fn fork(&self, name: &str, budget: Option<Budget>) -> Self {
-        let config = Config::clone(&self.settings.get());
-        Self::new(config, budget, self.rng.split(), self.voice.fork(name))
+        Self::new(
+            self.config(),
+            budget,
+            self.rng.split(),
+            self.voice.fork(name),
+        )
     }
 
-    pub(super) const fn settings(&self) -> &Live<Config> {
-        &self.settings
+    pub(crate) fn config(&self) -> Config {
+        Config::clone(&self.settings.get())
+    }
+
+    /// Takes other settings, already checked.
+    pub(crate) fn reconfigure(&self, config: Config) {
+        self.settings.set(config);
+        self.voice.tell(EventKind::Reconfigured {
+            window_cleared: false,
+        });
     }
 
     pub(super) const fn budget(&self) -> Option<&Budget> {
@@ -219,7 +231,7 @@ impl Core {
             .tell(EventKind::RetriesStopped { attempts, reason });
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let stopped = |reason: Stopped| self.tally.stopped[reason as usize].load(Ordering::Relaxed);
         Snapshot {
             policy: self.voice.policy(),

@@ -24,26 +24,28 @@ use crate::{
 
 /// What a call needs of its retry: the state, the judge, and requests for further attempts. Given for
 /// [`Retry`](crate::Retry); there is nothing to implement.
-pub trait Plan<R> {
+///
+/// It may find all that in the service that makes the attempts, and so hold nothing.
+pub trait Plan<S, R> {
     /// What judges the results.
     type Judge;
     /// What is kept of a request.
     type Kept;
 
     #[doc(hidden)]
-    fn core(&self) -> &Core;
+    fn core<'a>(&'a self, service: &'a S) -> &'a Core;
     #[doc(hidden)]
-    fn judge(&self) -> &Self::Judge;
+    fn judge<'a>(&'a self, service: &'a S) -> &'a Self::Judge;
     #[doc(hidden)]
-    fn again(&self, kept: &Self::Kept, attempt: Attempt) -> Option<R>;
+    fn again(&self, service: &S, kept: &Self::Kept, attempt: Attempt) -> Option<R>;
     #[doc(hidden)]
-    fn last(&self, kept: Self::Kept, attempt: Attempt) -> Option<R>;
+    fn last(&self, service: &S, kept: Self::Kept, attempt: Attempt) -> Option<R>;
 }
 
 /// The future of a retried call. Dropped at any point, it gives back all that it holds.
 #[must_use = "a call that is not awaited is abandoned"]
 #[pin_project(PinnedDrop)]
-pub struct ResponseFuture<S: Service<R>, R, P: Plan<R>> {
+pub struct ResponseFuture<S: Service<R>, R, P: Plan<S, R>> {
     plan: P,
     /// For later attempts. The first one's instance was called where it had been made ready.
     service: S,
@@ -59,6 +61,7 @@ pub struct ResponseFuture<S: Service<R>, R, P: Plan<R>> {
 }
 
 #[pin_project(project = Progress)]
+#[repr(u64)]
 enum State<F, T, E> {
     /// An attempt runs.
     Running(#[pin] F),
@@ -84,10 +87,10 @@ struct Pause {
     wait: Wait,
 }
 
-impl<S: Service<R>, R, P: Plan<R>> ResponseFuture<S, R, P> {
+impl<S: Service<R>, R, P: Plan<S, R>> ResponseFuture<S, R, P> {
     /// The first attempt is under way.
     #[inline]
-    pub(super) const fn running(
+    pub(crate) const fn running(
         plan: P,
         service: S,
         kept: Option<P::Kept>,
@@ -107,7 +110,7 @@ impl<S: Service<R>, R, P: Plan<R>> ResponseFuture<S, R, P> {
 
     /// Nothing was started.
     #[cold]
-    pub(super) fn refused(plan: P, service: S, error: S::Error) -> Self {
+    pub(crate) fn refused(plan: P, service: S, error: S::Error) -> Self {
         Self {
             plan,
             service,
@@ -129,7 +132,7 @@ impl<S: Service<R>, R, P: Plan<R>> ResponseFuture<S, R, P> {
         S::Error: From<Rejected>,
     {
         if deadline.is_over(Now::lazy().get()) {
-            let rejected = self.plan.core().expired();
+            let rejected = self.plan.core(&self.service).expired();
             self.state = State::Answered(Some(Err(rejected.into())));
         }
         let other = self.deadline.unwrap_or(deadline);
@@ -141,7 +144,7 @@ impl<S: Service<R>, R, P: Plan<R>> ResponseFuture<S, R, P> {
 impl<S, R, P> Future for ResponseFuture<S, R, P>
 where
     S: Service<R>,
-    P: Plan<R>,
+    P: Plan<S, R>,
     P::Judge: Classify<S::Response, S::Error>,
 {
     type Output = Result<S::Response, S::Error>;
@@ -154,11 +157,11 @@ where
             match state.as_mut().project() {
                 Progress::Running(future) => {
                     let result = ready!(future.poll(cx));
-                    match this.plan.judge().advise(result.as_ref()) {
+                    match this.plan.judge(this.service).advise(result.as_ref()) {
                         Advice::Stop => {
                             // What the attempt holds is gone before its answer is told.
                             state.set(State::Answered(None));
-                            this.plan.core().answered(*this.attempt);
+                            this.plan.core(this.service).answered(*this.attempt);
                             return Poll::Ready(result);
                         }
                         advice => {
@@ -181,7 +184,7 @@ where
 impl<S, R, P> ResponseFuture<S, R, P>
 where
     S: Service<R>,
-    P: Plan<R>,
+    P: Plan<S, R>,
 {
     /// An attempt failed, and is gone.
     #[cold]
@@ -196,7 +199,7 @@ where
                 .as_ref()
                 .map_or(Duration::ZERO, |it| it.wait.delay),
         };
-        let wait = this.plan.core().consider(advice, standing);
+        let wait = this.plan.core(this.service).consider(advice, standing);
         let Some(wait) = wait else {
             this.state.answer();
             return;
@@ -215,7 +218,6 @@ where
     #[cold]
     fn poll_between(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        let core = this.plan.core();
         let pause = this.pause.as_mut().expect("a pause was made");
         if let Progress::Pausing(result) = this.state.as_mut().project() {
             ready!(pause.as_mut().poll(cx));
@@ -246,14 +248,19 @@ where
             }
         };
         let next = this.attempt.next();
+        let core = this.plan.core(this.service);
         let request = if late {
             Err(Stopped::Deadline)
         } else if core.is_last(next) {
             let kept = this.kept.take().expect("it can be replayed");
-            this.plan.last(kept, next).ok_or(Stopped::NotReplayable)
+            this.plan
+                .last(this.service, kept, next)
+                .ok_or(Stopped::NotReplayable)
         } else {
             let kept = this.kept.as_ref().expect("it can be replayed");
-            this.plan.again(kept, next).ok_or(Stopped::NotReplayable)
+            this.plan
+                .again(this.service, kept, next)
+                .ok_or(Stopped::NotReplayable)
         };
         // Drawn last of all, right before it is sent.
         let request = request.and_then(|request| match pause.as_mut().redeem() {
@@ -267,7 +274,7 @@ where
                 this.state.set(State::Answered(None));
                 let future = this.service.call(request);
                 this.state.set(State::Running(future));
-                core.retried(next, &pause.wait);
+                this.plan.core(this.service).retried(next, &pause.wait);
             }
             Err(reason) => {
                 pause.as_mut().release();
@@ -334,17 +341,17 @@ impl Pause {
 }
 
 #[pinned_drop]
-impl<S: Service<R>, R, P: Plan<R>> PinnedDrop for ResponseFuture<S, R, P> {
+impl<S: Service<R>, R, P: Plan<S, R>> PinnedDrop for ResponseFuture<S, R, P> {
     #[inline]
     fn drop(self: Pin<&mut Self>) {
         let this = self.project();
         if let State::Running(_) = &*this.state {
-            this.plan.core().ended(Ended::Abandoned);
+            this.plan.core(this.service).ended(Ended::Abandoned);
         }
     }
 }
 
-impl<S: Service<R>, R, P: Plan<R>> fmt::Debug for ResponseFuture<S, R, P> {
+impl<S: Service<R>, R, P: Plan<S, R>> fmt::Debug for ResponseFuture<S, R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Running(_) => "running",

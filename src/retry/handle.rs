@@ -15,7 +15,7 @@ use crate::{
     error::{InvalidConfig, Rejected},
     replay::{Attempt, Cloned, Replay},
     sys::Arc,
-    telemetry::{Event, EventKind, Subscription},
+    telemetry::{Event, Subscription},
 };
 
 /// Repeats calls that failed: the value you build, the layer you apply, the handle you turn.
@@ -72,7 +72,7 @@ impl<C, Y, D> Retry<C, Y, D> {
     /// The settings in force.
     #[must_use]
     pub fn config(&self) -> Config {
-        Config::clone(&self.shared.core.settings().get())
+        self.shared.core.config()
     }
 
     /// Takes other settings while it runs. They apply to every decision from now on, also of calls
@@ -83,11 +83,7 @@ impl<C, Y, D> Retry<C, Y, D> {
     /// [`InvalidConfig`] as from [`Builder::build`]; the settings in force stay.
     pub fn reconfigure(&self, config: Config) -> Result<(), InvalidConfig> {
         config.validate(self.name())?;
-        let core = &self.shared.core;
-        core.settings().set(config);
-        core.voice().tell(EventKind::Reconfigured {
-            window_cleared: false,
-        });
+        self.shared.core.reconfigure(config);
         Ok(())
     }
 
@@ -156,25 +152,25 @@ impl<C, Y, D> Retry<C, Y, D> {
     }
 }
 
-impl<R, C, Y: Replay<R>, D> Plan<R> for Retry<C, Y, D> {
+impl<S, R, C, Y: Replay<R>, D> Plan<S, R> for Retry<C, Y, D> {
     type Judge = C;
     type Kept = Y::Kept;
 
     #[inline]
-    fn core(&self) -> &Core {
+    fn core<'a>(&'a self, _: &'a S) -> &'a Core {
         self.state()
     }
 
     #[inline]
-    fn judge(&self) -> &C {
+    fn judge<'a>(&'a self, _: &'a S) -> &'a C {
         self.classifier()
     }
 
-    fn again(&self, kept: &Y::Kept, attempt: Attempt) -> Option<R> {
+    fn again(&self, _: &S, kept: &Y::Kept, attempt: Attempt) -> Option<R> {
         self.replay().again(kept, attempt)
     }
 
-    fn last(&self, kept: Y::Kept, attempt: Attempt) -> Option<R> {
+    fn last(&self, _: &S, kept: Y::Kept, attempt: Attempt) -> Option<R> {
         self.replay().last(kept, attempt)
     }
 }

@@ -3,7 +3,7 @@
 mod builder;
 mod call;
 mod config;
-mod core;
+pub(crate) mod core;
 mod future;
 pub(crate) mod handle;
 mod service;

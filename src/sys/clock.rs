@@ -40,6 +40,14 @@ impl Now {
         }
     }
 
+    /// The moment is this one, unless it has been asked for already.
+    #[inline]
+    pub(crate) fn be(&self, instant: Instant) {
+        if self.read.get().is_none() {
+            self.read.set(Some(instant));
+        }
+    }
+
     /// The moment. The first call reads the clock.
     #[inline]
     #[must_use]

@@ -12,6 +12,7 @@ mod random;
 #[cfg(feature = "keyed")]
 pub(crate) mod shards;
 mod sync;
+mod together;
 
 pub use clock::Now;
 pub(crate) use clock::nanos_between;
@@ -19,3 +20,4 @@ pub(crate) use line::{Line, own_lane};
 pub(crate) use live::Live;
 pub(crate) use random::{Rng, SharedRng, unit};
 pub(crate) use sync::{Arc, AtomicU64, Mutex, OnceLock, Ordering, Registry, Weak};
+pub(crate) use together::Together;

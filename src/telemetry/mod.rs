@@ -37,5 +37,5 @@ pub(crate) use counters::{Counters, Meter, RareCounters, Times, UpDown};
 pub(crate) use event::State;
 pub(crate) use listeners::{Listener, Listeners};
 pub(crate) use meter::BreakerMeter;
-pub(crate) use name::intern;
+pub(crate) use name::{intern, name_at, place_of};
 pub(crate) use voice::Voice;

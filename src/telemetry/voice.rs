@@ -19,7 +19,7 @@ impl Voice {
         Self::among(policy, Listeners::new(listeners))
     }
 
-    fn among(policy: &'static str, listeners: Arc<Listeners>) -> Self {
+    pub(crate) fn among(policy: &'static str, listeners: Arc<Listeners>) -> Self {
         Self {
             policy,
             seq: AtomicU64::new(0),
@@ -29,7 +29,12 @@ impl Voice {
 
     /// Another name, and those who were there from the start.
     pub(crate) fn fork(&self, name: &str) -> Self {
-        Self::among(intern(name), self.listeners.fork())
+        Self::among(intern(name), self.fork_listeners())
+    }
+
+    /// Those who were there from the start, for several voices of one name.
+    pub(crate) fn fork_listeners(&self) -> Arc<Listeners> {
+        self.listeners.fork()
     }
 
     /// The same name and the very same listeners, for one of many.

@@ -18,10 +18,16 @@ use crate::error::{InvalidConfig, Violations};
 /// # Ok::<(), buttress::InvalidConfig>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Config {
     /// How long a call may take from the moment at which it first waits: above zero. More than 584
     /// years are taken for 584. No default: what is too long is known only to whoever waits.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub limit: Duration,
 }
 
@@ -33,7 +39,7 @@ impl Config {
     }
 
     /// Checks every rule.
-    pub(super) fn validate(&self, policy: &'static str) -> Result<(), InvalidConfig> {
+    pub(crate) fn validate(&self, policy: &'static str) -> Result<(), InvalidConfig> {
         let mut rules = Violations::default();
         let holds = !self.limit.is_zero();
         rules.require(holds, "limit", self.limit, "must not be zero");

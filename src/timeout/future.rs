@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{config::nanos, origin::Origin};
 use crate::{
-    deadline::instant::Deadline,
+    deadline::{CarryDeadline, instant::Deadline},
     error::{Error, Rejected},
     sys::Now,
     telemetry::Expiry,
@@ -25,10 +25,10 @@ pub type Call<Fut, E> = ResponseFuture<MapErr<Fut, fn(E) -> Error<E>>>;
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Terms {
-    /// In nanoseconds, from its first wait.
-    pub(super) limit: u64,
-    pub(super) deadline: Option<Deadline>,
+pub(crate) struct Terms {
+    /// In nanoseconds, from its first wait. The largest number is none.
+    pub(crate) limit: u64,
+    pub(crate) deadline: Option<Deadline>,
 }
 
 /// The future of a timed call.
@@ -44,28 +44,37 @@ pub struct ResponseFuture<F> {
 }
 
 #[pin_project(project = Progress)]
+#[repr(u64)]
 enum State<F> {
     /// The inner call runs.
     Running {
         #[pin]
         future: F,
-        /// None while the inner call has not waited.
         #[pin]
-        sleep: Option<Sleep>,
+        timer: Timer,
         terms: Terms,
     },
     /// Nothing was started; or it is over, and there is nothing left.
     Refused(Option<Rejected>),
 }
 
+/// The tag is a word of its own: in place of one, an `Option` uses half a word amid the timer, and what is
+/// not there is moved along in pieces.
+#[pin_project(project = TimerAt)]
+#[repr(u64)]
+enum Timer {
+    /// The inner call has not waited.
+    Unset,
+    Set(#[pin] Sleep),
+}
+
 impl<F> ResponseFuture<F> {
     #[inline]
-    pub(super) const fn started(future: F, terms: Terms, origin: Origin) -> Self {
-        let sleep = None;
+    pub(crate) const fn started(future: F, terms: Terms, origin: Origin) -> Self {
         Self {
             state: State::Running {
                 future,
-                sleep,
+                timer: Timer::Unset,
                 terms,
             },
             origin,
@@ -106,8 +115,8 @@ impl<F> ResponseFuture<F> {
     fn poll_unanswered(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Rejected> {
         let mut this = self.project();
         let (kind, given) = match this.state.as_mut().project() {
-            Progress::Running { sleep, terms, .. } => {
-                ready!(terms.poll_out(sleep, cx));
+            Progress::Running { timer, terms, .. } => {
+                ready!(terms.poll_out(timer, cx));
                 terms.broken()
             }
             Progress::Refused(no) => {
@@ -121,10 +130,21 @@ impl<F> ResponseFuture<F> {
 }
 
 impl Terms {
+    /// Writes into the request when its time will be over, with a strategy that does.
+    #[inline]
+    pub(crate) fn tell<R, D: CarryDeadline<R>>(&self, strategy: &D, request: &mut R, now: &Now) {
+        if D::WRITES {
+            let own = Deadline::after_from(now.get(), Duration::from_nanos(self.limit));
+            if self.deadline.is_none_or(|deadline| own < deadline) {
+                strategy.write(request, own);
+            }
+        }
+    }
+
     /// The inner call waits: has its time run out?
     #[inline]
-    fn poll_out(&mut self, mut sleep: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(mut sleep) = sleep.as_mut().as_pin_mut() {
+    fn poll_out(&mut self, mut timer: Pin<&mut Timer>, cx: &mut Context<'_>) -> Poll<()> {
+        if let TimerAt::Set(mut sleep) = timer.as_mut().project() {
             if sleep.as_mut().poll(cx).is_ready() || sleep.is_elapsed() {
                 return Poll::Ready(());
             }
@@ -141,15 +161,21 @@ impl Terms {
             return Poll::Ready(());
         }
         match self.deadline {
+            // Longer than any clock runs: there is no limit.
+            None if self.limit == u64::MAX => return Poll::Pending,
             // It reads the clock by itself.
-            None => sleep.set(Some(tokio::time::sleep(Duration::from_nanos(self.limit)))),
+            None => timer.set(Timer::Set(tokio::time::sleep(Duration::from_nanos(
+                self.limit,
+            )))),
             Some(deadline) => match self.clamp(deadline) {
-                Some(end) => sleep.set(Some(sleep_until(end))),
+                Some(end) => timer.set(Timer::Set(sleep_until(end))),
                 None => return Poll::Ready(()),
             },
         }
-        let sleep = sleep.as_pin_mut().expect("it was set a line above");
-        sleep.poll(cx)
+        match timer.project() {
+            TimerAt::Set(sleep) => sleep.poll(cx),
+            TimerAt::Unset => unreachable!("it was set a line above"),
+        }
     }
 
     /// The time runs: when will it be over, if not yet? From here on it is either the limit or the
@@ -180,7 +206,10 @@ impl Terms {
 impl<F> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
-            State::Running { sleep: None, .. } => "running",
+            State::Running {
+                timer: Timer::Unset,
+                ..
+            } => "running",
             State::Running { .. } => "waiting",
             State::Refused(_) => "refused",
         };

@@ -14,7 +14,7 @@ use super::{
     service::Timed,
 };
 use crate::{
-    deadline::{CarryDeadline, NoDeadline, instant::Deadline},
+    deadline::{CarryDeadline, NoDeadline},
     error::{CarryRejected, Error, InvalidConfig, Rejected},
     sys::{Arc, AtomicU64, Now, Ordering},
     telemetry::{Event, EventKind, Expiry, Subscription, Voice},
@@ -31,7 +31,6 @@ pub struct Timeout<D = NoDeadline, L = Fixed> {
 struct Shared<D, L> {
     /// In nanoseconds.
     limit: AtomicU64,
-    policy: &'static str,
     core: Arc<Core>,
     deadline: D,
     by_request: L,
@@ -62,10 +61,9 @@ impl Timeout {
 }
 
 impl<D, L> Timeout<D, L> {
-    pub(super) fn new(config: Config, voice: Voice, deadline: D, by_request: L) -> Self {
+    pub(crate) fn new(config: Config, voice: Voice, deadline: D, by_request: L) -> Self {
         let shared = Shared {
             limit: AtomicU64::new(nanos(config.limit)),
-            policy: voice.policy(),
             core: Core::new(voice),
             deadline,
             by_request,
@@ -96,7 +94,7 @@ impl<D, L> Timeout<D, L> {
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        self.shared.policy
+        self.shared.core.voice().policy()
     }
 
     /// The settings in force.
@@ -218,7 +216,7 @@ impl<D, L> Timeout<D, L> {
         self.run((), |()| call())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn run<R, Fut>(
         &self,
         mut request: R,
@@ -235,7 +233,7 @@ impl<D, L> Timeout<D, L> {
     }
 
     /// May it start, and how long may it take?
-    #[inline]
+    #[inline(always)]
     fn terms<R>(&self, request: &mut R) -> Result<Terms, Rejected>
     where
         D: CarryDeadline<R>,
@@ -251,18 +249,19 @@ impl<D, L> Timeout<D, L> {
             Some(limit) => nanos(limit),
             None => shared.limit.load(Ordering::Relaxed),
         };
-        if D::WRITES {
-            let own = Deadline::after_from(now.get(), Duration::from_nanos(limit));
-            if deadline.is_none_or(|deadline| own < deadline) {
-                shared.deadline.write(request, own);
-            }
-        }
-        Ok(Terms { limit, deadline })
+        let terms = Terms { limit, deadline };
+        terms.tell(&shared.deadline, request, &now);
+        Ok(terms)
     }
 
     #[inline]
     fn origin(&self) -> Origin {
-        Origin::new(self.shared.policy, &self.shared.core)
+        Origin::new(&self.shared.core)
+    }
+
+    /// Its number, for calls that hold it by other means.
+    pub(crate) fn id(&self) -> u64 {
+        self.shared.core.id()
     }
 }
 

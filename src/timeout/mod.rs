@@ -2,10 +2,10 @@
 
 mod builder;
 mod config;
-mod future;
+pub(crate) mod future;
 pub(crate) mod handle;
 mod limit;
-mod origin;
+pub(crate) mod origin;
 mod service;
 
 pub use builder::Builder;

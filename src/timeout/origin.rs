@@ -10,12 +10,14 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     error::{Reason, Rejected},
     sys::{Arc, AtomicU64, OnceLock, Ordering, Registry, Weak},
-    telemetry::{Counters, EventKind, Expiry, Voice, names},
+    telemetry::{Counters, EventKind, Expiry, Voice, name_at, names, place_of},
 };
 
 /// The name, the listeners and the counts of a timeout.
 #[derive(Debug)]
 pub(super) struct Core {
+    /// The place of its name in the upper half, since a call may outlive its policy and tells the name all
+    /// the same; and a number.
     id: u64,
     voice: Voice,
     meter: Counters<3>,
@@ -26,7 +28,7 @@ pub(super) struct Core {
 /// The living ones, by their numbers.
 #[derive(Debug, Default)]
 struct Living {
-    last_id: u64,
+    last: u32,
     cores: BTreeMap<u64, Weak<Core>>,
 }
 
@@ -38,9 +40,17 @@ fn living() -> &'static Registry<Living> {
 
 impl Core {
     pub(super) fn new(voice: Voice) -> Arc<Self> {
+        let name = place_of(voice.policy());
         let mut living = living().lock();
-        living.last_id += 1;
-        let id = living.last_id;
+        // So many in the life of a program that the numbers begin anew are thinkable: one that lives keeps
+        // its own.
+        let id = loop {
+            living.last = living.last.wrapping_add(1);
+            let id = u64::from(name) << 32 | u64::from(living.last);
+            if !living.cores.contains_key(&id) {
+                break id;
+            }
+        };
         let core = Arc::new(Self {
             id,
             meter: Counters::new(voice.policy(), &names::TIMEOUTS),
@@ -55,6 +65,10 @@ impl Core {
         let core = living().lock().cores.get(&id).cloned();
         // Outside the lock: it may have become the last one to hold it, and takes the lock to leave.
         core?.upgrade()
+    }
+
+    pub(super) const fn id(&self) -> u64 {
+        self.id
     }
 
     pub(super) const fn voice(&self) -> &Voice {
@@ -90,31 +104,36 @@ const fn place(kind: Expiry) -> usize {
 
 /// What a call carries of its policy.
 #[derive(Debug)]
-pub(super) struct Origin {
-    policy: &'static str,
+pub(crate) struct Origin {
     id: u64,
     heard: Option<Arc<Core>>,
 }
 
 impl Origin {
     #[inline]
-    pub(super) fn new(policy: &'static str, core: &Arc<Core>) -> Self {
+    pub(super) fn new(core: &Arc<Core>) -> Self {
         Self {
-            policy,
             id: core.id,
             heard: core.voice.is_heard().then(|| Arc::clone(core)),
         }
     }
 
+    /// Of a policy that lives as long as its calls, heard or not.
+    #[inline]
+    pub(crate) const fn held(id: u64) -> Self {
+        Self { id, heard: None }
+    }
+
     /// The time has run out: counts it, tells it, and makes the error of it.
     #[cold]
-    pub(super) fn ran_out(&mut self, kind: Expiry, limit: Duration) -> Rejected {
+    pub(crate) fn ran_out(&mut self, kind: Expiry, limit: Duration) -> Rejected {
+        let policy = name_at((self.id >> 32) as u32);
         match self.heard.take().or_else(|| Core::of(self.id)) {
             Some(core) => core.ran_out(kind, limit),
             // Nobody has it any more. The metrics and the log outlive it.
             None => {
-                Counters::new(self.policy, &names::TIMEOUTS).add(place(kind));
-                Voice::new(self.policy, []).tell(EventKind::TimedOut { kind, limit });
+                Counters::new(policy, &names::TIMEOUTS).add(place(kind));
+                Voice::new(policy, []).tell(EventKind::TimedOut { kind, limit });
             }
         }
         let reason = match kind {
@@ -122,6 +141,6 @@ impl Origin {
             Expiry::Limit => Reason::TimedOut,
             Expiry::Deadline => Reason::DeadlineExceeded,
         };
-        Rejected::new(self.policy, reason)
+        Rejected::new(policy, reason)
     }
 }

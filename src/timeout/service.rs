@@ -83,7 +83,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, request: R) -> Self::Future {
         let Self { inner, timeout } = self;
         timeout.run(request, |request| inner.call(request))
