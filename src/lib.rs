@@ -27,6 +27,8 @@ pub mod breaker;
 pub mod budget;
 pub mod bulkhead;
 pub mod deadline;
+#[cfg(feature = "serde")]
+pub mod document;
 pub mod fallback;
 pub mod guard;
 pub mod header;

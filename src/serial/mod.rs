@@ -5,4 +5,4 @@ pub(crate) mod duration;
 pub(crate) mod optional;
 mod plain;
 
-pub(crate) use plain::{Plain, Scalar, deserialize, serialize};
+pub(crate) use plain::{NUMBER, Plain, Scalar, deserialize, serialize};
