@@ -39,6 +39,8 @@ pub mod http;
 pub mod keyed;
 pub mod pipeline;
 pub mod rate_limit;
+#[cfg(feature = "reload")]
+pub mod reload;
 pub mod replay;
 pub mod retry;
 pub mod telemetry;

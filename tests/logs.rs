@@ -225,3 +225,74 @@ async fn the_words_are_those_of_the_table() {
         }
     }
 }
+
+#[cfg(feature = "reload")]
+#[path = "support/channel.rs"]
+mod channel;
+
+#[cfg(feature = "reload")]
+#[tokio::test(start_paused = true)]
+async fn documents_are_for_information_and_their_faults_are_warnings() {
+    use buttress::{
+        Resilience,
+        reload::{Polling, Reload, Source, SourceError, Text},
+    };
+
+    struct Polled(channel::Channel);
+
+    impl Source for Polled {
+        async fn next(&mut self) -> Result<Text, SourceError> {
+            self.0.next().await
+        }
+
+        fn polls(&self) -> Option<Polling> {
+            Some(Polling::new("too many", SECOND))
+        }
+    }
+
+    let (paper, _guard) = Paper::put_in();
+    let members = Resilience::builder().name("members").build().unwrap();
+    let (answers, source) = channel::channel();
+    let reload = Reload::builder(Polled(source)).policy(&members).seed(1);
+    let document = |limit: u32| {
+        format!(
+            "policies:
+  members: {{ attempt_timeout: {limit}s }}
+  audit: {{}}
+  search: {{}}"
+        )
+    };
+    answers.send(Ok(document(1))).unwrap();
+    let reload = reload.load().await.unwrap();
+    let lines = paper.take();
+    assert_eq!(
+        lines,
+        [
+            "WARN buttress: configuration polled instead of watched policy=\"reload\" generation=0 \
+             error=too many polled_every=1s",
+            // The timeout of its attempts says so for itself.
+            "INFO buttress: reconfigured policy=\"members\" generation=0 window_cleared=false",
+            "INFO buttress: configuration applied policy=\"reload\" generation=0 \
+             changes=members.attempt_timeout: none -> 1s unregistered=audit; search",
+        ]
+    );
+    let _run = tokio::spawn(reload.run());
+    for (answer, line) in [
+        (
+            Ok(document(0)),
+            "WARN buttress: configuration rejected policy=\"reload\" generation=0 \
+             faults=policies.members.attempt_timeout: ",
+        ),
+        (
+            Err("no route"),
+            "WARN buttress: configuration source failed policy=\"reload\" generation=0 \
+             error=no route retry_in=Some(",
+        ),
+    ] {
+        answers.send(answer).unwrap();
+        advance(SECOND).await;
+        tokio::time::sleep(SECOND).await;
+        let told = paper.line();
+        assert!(told.starts_with(line), "{told}");
+    }
+}

@@ -117,6 +117,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "reload")]
+pub(crate) mod far;
 mod once;
 mod pair;
 mod patient;

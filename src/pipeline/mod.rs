@@ -13,6 +13,8 @@ mod fork;
 mod future;
 pub(crate) mod handle;
 mod presets;
+#[cfg(feature = "reload")]
+pub(crate) mod remote;
 mod send;
 mod service;
 mod snapshot;

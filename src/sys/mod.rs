@@ -3,6 +3,8 @@
 //! Everything that is not a pure function of its arguments enters the crate here, so that virtual
 //! time moves all of it, a seed reproduces all of it, and the model checker can replace all of it.
 
+#[cfg(feature = "reload")]
+pub(crate) mod bell;
 mod clock;
 #[cfg(feature = "http")]
 pub(crate) mod date;

@@ -2,7 +2,8 @@ use std::{fmt, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::error::Reason;
+use super::change::Change;
+use crate::{error::Reason, sys::Arc};
 
 /// Something a policy did or noticed.
 #[derive(Debug, Clone, PartialEq)]
@@ -170,6 +171,37 @@ pub enum EventKind {
     FellBack {
         /// What became of it.
         result: Backed,
+    },
+    /// A document of settings was put into all policies that were registered for it.
+    #[non_exhaustive]
+    ConfigApplied {
+        /// What is another than before, in the order of the paths. None if it all was in force already:
+        /// told of the first document, and of the one that takes the place of a rejected one.
+        changes: Arc<[Change]>,
+        /// Policies in the document that nobody has registered.
+        unregistered: Arc<[String]>,
+    },
+    /// A document of settings was not taken; those in force stay.
+    #[non_exhaustive]
+    ConfigRejected {
+        /// All that is wrong with it, each with its path.
+        faults: Arc<[String]>,
+    },
+    /// A source of settings failed; those in force stay.
+    #[non_exhaustive]
+    SourceFailed {
+        /// Why.
+        error: Arc<str>,
+        /// When it is asked again; never, if it has said that nothing more will come.
+        retry_in: Option<Duration>,
+    },
+    /// Changes of a source cannot be watched for: it is read every so often instead.
+    #[non_exhaustive]
+    WatchFailed {
+        /// Why.
+        error: Arc<str>,
+        /// How often it is read.
+        polled_every: Duration,
     },
 }
 

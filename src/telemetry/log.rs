@@ -1,5 +1,7 @@
 //! Log lines, through `tracing`.
 
+use std::fmt;
+
 use tracing::{Level, debug, enabled, info, warn};
 
 use super::event::{Event, EventKind};
@@ -129,5 +131,41 @@ pub(super) fn write(event: &Event) {
             target: "buttress",
             policy, generation, result = result.as_str(), "fell back"
         ),
+        EventKind::ConfigApplied {
+            changes,
+            unregistered,
+        } => info!(
+            target: "buttress",
+            policy, generation, changes = %Listed(changes), unregistered = %Listed(unregistered),
+            "configuration applied"
+        ),
+        EventKind::ConfigRejected { faults } => warn!(
+            target: "buttress",
+            policy, generation, faults = %Listed(faults), "configuration rejected"
+        ),
+        EventKind::SourceFailed { error, retry_in } => warn!(
+            target: "buttress",
+            policy, generation, %error, ?retry_in, "configuration source failed"
+        ),
+        EventKind::WatchFailed {
+            error,
+            polled_every,
+        } => warn!(
+            target: "buttress",
+            policy, generation, %error, ?polled_every, "configuration polled instead of watched"
+        ),
+    }
+}
+
+/// One after another, in one line.
+struct Listed<'a, T>(&'a [T]);
+
+impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, item) in self.0.iter().enumerate() {
+            let separator = if n == 0 { "" } else { "; " };
+            write!(f, "{separator}{item}")?;
+        }
+        Ok(())
     }
 }

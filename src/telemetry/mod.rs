@@ -1,5 +1,6 @@
 #![doc = include_str!("telemetry.md")]
 
+mod change;
 pub(crate) mod event;
 mod family;
 mod ignore;
@@ -29,6 +30,7 @@ mod counters;
 #[path = "uncounted.rs"]
 mod counters;
 
+pub use change::Change;
 pub use event::{Backed, Event, EventKind, Expiry, Stopped, Trip};
 pub use ignore::ignore_malformed;
 pub use listeners::Subscription;

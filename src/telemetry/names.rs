@@ -1,6 +1,6 @@
 //! Every name that leaves the crate as a metric. The table for readers is in `telemetry.md`.
 #![cfg_attr(
-    not(all(feature = "metrics", feature = "keyed")),
+    not(all(feature = "metrics", feature = "keyed", feature = "reload")),
     allow(dead_code, reason = "only the table's test reads all of them")
 )]
 
@@ -188,6 +188,13 @@ pub(crate) static FALLBACKS: Family<5> = Family {
     ],
 };
 
+pub(crate) static RELOADS: Family<4> = Family {
+    name: "buttress_reload_total",
+    what: "Readings of a source of settings.",
+    label: "result",
+    values: ["applied", "unchanged", "rejected", "failed"],
+};
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -220,6 +227,7 @@ mod tests {
             super::HEDGES.name,
             super::HEDGES_WITHHELD.name,
             super::FALLBACKS.name,
+            super::RELOADS.name,
         ];
         assert_eq!(documented, names.len());
         for name in names {
