@@ -31,6 +31,8 @@ pub mod deadline;
 pub mod document;
 pub mod fallback;
 pub mod guard;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 pub mod header;
 pub mod hedge;
 #[cfg(feature = "http")]
