@@ -3,7 +3,6 @@
 use crate::fault::HEALS;
 use crate::run::{PROMISE, Run};
 use crate::screen;
-use crate::shop::PROBES;
 use crate::slots::SLOTS;
 use crate::story::{Change, Judged, Span};
 use crate::text::{exact, secs, thousands};
@@ -65,7 +64,7 @@ fn tell(span: &Span) -> String {
             let healed = span.at.checked_sub(HEALS).map(exact);
             let healed = healed.map_or(String::new(), |after| format!(", {after} after the heal"));
             format!(
-                "{at:>8}  closed: {} of {PROBES} probes answered{healed}",
+                "{at:>8}  closed: {} of {calls} probes answered{healed}",
                 calls - failed
             )
         }

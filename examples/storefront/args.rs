@@ -1,12 +1,14 @@
 //! What is asked for on the command line.
 
+use std::path::PathBuf;
+
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
 
 use crate::fault::Fault;
 
 /// Breaks a shop in several copies, and shows what breaker, bulkhead, rate limiter and a budget for
-/// retries save.
+/// retries save, and that all of it can be changed while it runs.
 ///
 /// Exits with 0 when every protection held, 1 when one did not, 2 when the run proves nothing.
 #[derive(Parser)]
@@ -25,6 +27,10 @@ pub struct Args {
     /// Plays so many seeds in a row and adds them up: for the acts `isolation` and `neighbour`.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     seeds: u64,
+    /// A file of policies of your own, to be edited during any run: begin with a copy of
+    /// `examples/storefront/storefront.yaml`. The act `live` leaves the editing to you, for 30 s.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// One JSON document instead of the screen.
     #[arg(long)]
     pub json: bool,
@@ -40,7 +46,9 @@ pub enum Act {
     Chain,
     /// One client floods: a limiter for each client against none
     Neighbour,
-    /// One after another, the three short ones at the same time
+    /// The file of policies is edited while the shop runs on it
+    Live,
+    /// One after another, the four short ones at the same time
     All,
 }
 
@@ -83,7 +91,8 @@ impl Args {
         if self.fault.is_some() && !self.plays(Act::Isolation) {
             return Some("--fault is for the act `isolation`");
         }
-        let one_run = self.plays(Act::Storm) || self.plays(Act::Chain);
+        let one_run = [Act::Storm, Act::Chain, Act::Live];
+        let one_run = one_run.into_iter().any(|act| self.plays(act));
         (self.sums() && one_run).then_some("--seeds is for one of `isolation` and `neighbour`")
     }
 }
@@ -110,20 +119,30 @@ mod tests {
 
     #[test]
     fn a_fault_without_an_act_means_the_first_one() {
-        let acts = [Act::Isolation, Act::Storm, Act::Chain, Act::Neighbour];
+        let acts = [
+            Act::Isolation,
+            Act::Storm,
+            Act::Chain,
+            Act::Neighbour,
+            Act::Live,
+        ];
         let plays = |line: &str| acts.map(|act| parsed(line).plays(act));
-        assert_eq!(plays("storefront --seed 7"), [true; 4]);
-        let first = [true, false, false, false];
+        assert_eq!(plays("storefront --seed 7"), [true; 5]);
+        let first = [true, false, false, false, false];
         assert_eq!(plays("storefront --fault all"), first);
         assert_eq!(plays("storefront --seeds 10"), first);
-        let storm = [false, true, false, false];
+        let storm = [false, true, false, false, false];
         assert_eq!(plays("storefront --act storm"), storm);
-        assert_eq!(plays("storefront --act all --fault flap"), [true; 4]);
+        assert_eq!(plays("storefront --act all --fault flap"), [true; 5]);
     }
 
     #[test]
     fn what_does_not_go_together_is_refused() {
-        for line in ["--act storm --fault hang", "--act all --seeds 2"] {
+        for line in [
+            "--act storm --fault hang",
+            "--act all --seeds 2",
+            "--act live --seeds 2",
+        ] {
             assert!(parsed(&format!("storefront {line}")).conflict().is_some());
         }
         for line in ["--fault all --seeds 10", "--act neighbour --seeds 2"] {

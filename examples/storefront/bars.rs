@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::fault::Fault;
 use crate::figures::Figures;
-use crate::shop::{CLIENT_TIMEOUT, OPEN_FOR};
+use crate::shop::CLIENT_TIMEOUT;
 use crate::story::{self, Span};
 use crate::verdict::{Bar, Rule, Unit};
 
@@ -21,7 +21,12 @@ const TIMES_HEALTHY: u32 = 2;
 const AND_A_MOMENT: Duration = Duration::from_millis(5);
 
 /// Of B and D.
-pub fn bars(fault: Fault, figures: &[Figures; 4], [b_saw, d_saw]: [&[Span]; 2]) -> Vec<Bar> {
+pub fn bars(
+    fault: Fault,
+    figures: &[Figures; 4],
+    [b_saw, d_saw]: [&[Span]; 2],
+    [b_open, d_open]: [Duration; 2],
+) -> Vec<Bar> {
     use Rule::{AtLeast, AtMost, Below};
     use Unit::{Count, Millis, Seconds, Share};
 
@@ -66,11 +71,11 @@ pub fn bars(fault: Fault, figures: &[Figures; 4], [b_saw, d_saw]: [&[Span]; 2]) 
         }
     }
 
-    let within = OPEN_FOR + CLIENT_TIMEOUT + Duration::from_secs(1);
-    for (name, saw) in [
-        ("heal until B's breaker closed", b_saw),
-        ("heal until D's breaker closed", d_saw),
+    for (name, saw, open_for) in [
+        ("heal until B's breaker closed", b_saw, b_open),
+        ("heal until D's breaker closed", d_saw, d_open),
     ] {
+        let within = open_for + CLIENT_TIMEOUT + Duration::from_secs(1);
         let closed = story::recovery(saw).map_or(f64::INFINITY, |after| after.as_secs_f64());
         bars.push(Bar::of(name, closed, AtMost(within.as_secs_f64()), Seconds));
     }

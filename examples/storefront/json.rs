@@ -6,12 +6,11 @@ use crate::Played;
 use crate::chain;
 use crate::fault::{ENDS, HEALS, STRIKES, SWITCHED_OFF, SWITCHED_ON};
 use crate::figures::{CELL, DEADLINE, Figures, Share};
+use crate::live;
 use crate::load::{LISTS_PER_SECOND, PAGES_PER_SECOND};
 use crate::neighbour;
-use crate::run::{PROMISE, Run};
-use crate::shop::{
-    CLIENT_TIMEOUT, MIN_CALLS, OPEN_FOR, PLACES, PROBES, RAMP, RATIO, SLOW_CALL, WINDOW,
-};
+use crate::run::{PROMISE, Policy, Run};
+use crate::shop::CLIENT_TIMEOUT;
 use crate::slots::SLOTS;
 use crate::storm;
 use crate::story::{Change, Span};
@@ -34,23 +33,13 @@ pub fn document(played: &Played, worst: (&str, u8)) -> Value {
             "slots": SLOTS,
             "lists_per_s": LISTS_PER_SECOND,
             "pages_per_s": PAGES_PER_SECOND,
-            "breaker": {
-                "count_window": WINDOW,
-                "failure_ratio": RATIO,
-                "min_calls": MIN_CALLS,
-                "slow_call_duration_s": SLOW_CALL.as_secs_f64(),
-                "slow_call_ratio": RATIO,
-                "open_for_s": OPEN_FOR.as_secs_f64(),
-                "probes": PROBES,
-                "ramp_s": RAMP.as_secs_f64(),
-            },
-            "bulkhead": { "max_concurrent": PLACES },
             "list_deadline_s": DEADLINE.as_secs_f64(),
         },
         "runs": played.runs.iter().map(run).collect::<Vec<_>>(),
         "storm": played.storm.as_ref().map(storm::document),
         "chain": played.chain.as_ref().map(chain::document),
         "neighbour": played.neighbours.iter().map(neighbour::document).collect::<Vec<_>>(),
+        "live": played.live.as_ref().map(live::document),
         "sums": played.sums.as_ref().map(Sums::document),
         "verdict": worst.0,
         "exit": worst.1,
@@ -69,6 +58,8 @@ fn run(run: &Run) -> Value {
         "says": run.fault.says(),
         "seed": run.seed,
         "cores": run.cores,
+        "policies": { "B": policy(&run.policies[0]), "D": policy(&run.policies[1]) },
+        "edits": run.edits,
         "down_s": run.fault.down().as_secs_f64(),
         "copies": { "A": a, "B": b, "C": c, "D": d },
         "breaker_b": b_saw,
@@ -83,6 +74,10 @@ fn run(run: &Run) -> Value {
         "verdict": run.verdict.name(PROMISE),
         "exit": run.verdict.exit_code(),
     })
+}
+
+fn policy(policy: &Policy) -> Value {
+    json!({ "breaker": policy.breaker, "bulkhead": policy.bulkhead })
 }
 
 fn figures(figures: &Figures) -> Value {

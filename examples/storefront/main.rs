@@ -1,8 +1,8 @@
-//! A shop in several copies on one clock, what breaks it, and what keeps it standing. Four acts:
+//! A shop in several copies on one clock, what breaks it, and what keeps it standing. Five acts:
 //!
 //! ```text
 //! cargo run --release --example storefront                 # all of them, in under 30 s
-//! cargo run --release --example storefront -- --act storm  # isolation|storm|chain|neighbour|all
+//! cargo run --release --example storefront -- --act storm  # isolation|storm|chain|neighbour|live|all
 //! cargo run --release --example storefront -- --fault all  # the first, with every fault
 //! cargo run --release --example storefront -- --fault all --seeds 10   # and added up: 12 minutes
 //! ```
@@ -11,10 +11,14 @@
 //! * storm: a short overload, and retries that keep it alive, or do not (`storm/`).
 //! * chain: three services in a row that all retry (`chain/`).
 //! * neighbour: one client floods, and a limiter for each keeps the others' share (`neighbour/`).
+//! * live: the file of policies is edited while the shop runs on it (`live/`).
 //!
-//! Real HTTP over loopback, open-loop visitors. The files to copy from are `shop.rs` (a gateway with
-//! breaker and bulkhead), `retrying.rs` and `neighbour/door.rs`; `run.rs` tells what happens in which
-//! order.
+//! All policies but those of the door stand in one file, `storefront.yaml`, which is followed while it is
+//! edited. Take a copy, name it with `--config`, and change it during any run.
+//!
+//! Real HTTP over loopback, open-loop visitors. The files to copy from are `storefront.yaml`,
+//! `settings.rs` (who follows it), `shop.rs` (a gateway that is built with it), `retrying.rs` and
+//! `neighbour/door.rs`; `run.rs` tells what happens in which order.
 
 // The library has one door to clocks and locks; a program that uses it needs no such rule.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -31,14 +35,17 @@ mod figures;
 mod files;
 mod json;
 mod limited;
+mod live;
 mod load;
 mod neighbour;
+mod place;
 mod progress;
 mod report;
 mod retrying;
 mod run;
 mod screen;
 mod service;
+mod settings;
 mod shop;
 mod slots;
 mod storm;
@@ -55,7 +62,9 @@ use tokio::runtime::Runtime;
 
 use args::{Act, Args};
 use chain::Chain;
+use live::Live;
 use neighbour::Neighbour;
+use place::Place;
 use run::Run;
 use screen::coloured;
 use storm::Storm;
@@ -69,6 +78,7 @@ struct Played {
     storm: Option<Storm>,
     chain: Option<Chain>,
     neighbours: Vec<Neighbour>,
+    live: Option<Live>,
     /// Of the act that was played with many seeds.
     sums: Option<Sums>,
 }
@@ -91,12 +101,14 @@ fn play(args: &Args) -> Result<Played, Box<dyn Error>> {
             println!("{}", coloured(screen));
         }
     };
+    let place = Place::of(args.config.as_deref())?;
+    let file = &place.path();
     let mut played = Played::default();
     // A runtime for each run: nothing of one is left when the next begins.
     if args.plays(Act::Isolation) {
         for &fault in args.faults() {
             for seed in args.seeds() {
-                let run = Runtime::new()?.block_on(run::run(fault, seed))?;
+                let run = Runtime::new()?.block_on(run::run(fault, seed, file))?;
                 show(if args.sums() {
                     Trial::from(&run).line()
                 } else {
@@ -107,15 +119,16 @@ fn play(args: &Args) -> Result<Played, Box<dyn Error>> {
         }
     }
     for seed in args.seeds() {
-        // Each of the three needs little of a machine, and all together no longer than the longest.
+        // Each of the four needs little of a machine, and all together no longer than the longest.
         let short = async {
             tokio::try_join!(
-                only(args.plays(Act::Storm), storm::run(seed)),
-                only(args.plays(Act::Chain), chain::run(seed)),
+                only(args.plays(Act::Storm), storm::run(seed, file)),
+                only(args.plays(Act::Chain), chain::run(seed, file)),
                 only(args.plays(Act::Neighbour), neighbour::run(seed)),
+                only(args.plays(Act::Live), live::run(seed, &place)),
             )
         };
-        let (storm, chain, neighbour) = Runtime::new()?.block_on(short)?;
+        let (storm, chain, neighbour, live) = Runtime::new()?.block_on(short)?;
         if args.sums() {
             neighbour.iter().for_each(|it| show(Trial::from(it).line()));
         } else {
@@ -124,8 +137,9 @@ fn play(args: &Args) -> Result<Played, Box<dyn Error>> {
             neighbour
                 .iter()
                 .for_each(|it| show(neighbour::screen(it) + "\n"));
+            live.iter().for_each(|it| show(live::screen(it) + "\n"));
         }
-        (played.storm, played.chain) = (storm, chain);
+        (played.storm, played.chain, played.live) = (storm, chain, live);
         played.neighbours.extend(neighbour);
     }
     if args.sums() {
@@ -172,6 +186,8 @@ impl Played {
         let chain = self.chain.iter().map(|it| (it.verdict, chain::PROMISE));
         let neighbours = self.neighbours.iter();
         let neighbours = neighbours.map(|it| (it.verdict, neighbour::PROMISE));
-        runs.chain(storm).chain(chain).chain(neighbours).collect()
+        let live = self.live.iter().map(|it| (it.verdict, live::PROMISE));
+        let short = storm.chain(chain).chain(neighbours).chain(live);
+        runs.chain(short).collect()
     }
 }

@@ -2,27 +2,25 @@
 
 use std::time::Duration;
 
+use buttress::breaker::{Config, Window};
+use buttress::bulkhead;
+
 use crate::account;
 use crate::fault::{ENDS, HEALS, STRIKES, SWITCHED_OFF, SWITCHED_ON};
 use crate::figures::{DEADLINE, Figures};
 use crate::load::{LISTS_PER_SECOND, PAGES_PER_SECOND};
 use crate::run::Run;
 use crate::screen;
-use crate::shop::{CLIENT_TIMEOUT, PLACES};
-use crate::shop::{MIN_CALLS, OPEN_FOR, PROBES, RAMP, RATIO, SLOW_CALL, WINDOW};
+use crate::shop::CLIENT_TIMEOUT;
 use crate::slots::SLOTS;
 use crate::text::{secs, thousands, wait};
 
 pub fn screen(run: &Run) -> String {
-    [
-        head(run),
-        strips(run),
-        table(run),
-        account::story(run),
-        screen::bars(&run.bars),
-        account::words(run),
-    ]
-    .join("\n\n")
+    let edits = screen::edits(&run.edits);
+    let parts = [head(run), strips(run), table(run), account::story(run)];
+    let parts = parts.into_iter().chain(edits);
+    let parts = parts.chain([screen::bars(&run.bars), account::words(run)]);
+    parts.collect::<Vec<_>>().join("\n\n")
 }
 
 fn head(run: &Run) -> String {
@@ -30,10 +28,11 @@ fn head(run: &Run) -> String {
     let (fault, says) = (run.fault.name(), run.fault.says());
     let (strikes, heals) = (secs(STRIKES), secs(HEALS));
     let (off, on) = (secs(SWITCHED_OFF), secs(SWITCHED_ON));
-    let (timeout, slow) = (CLIENT_TIMEOUT.as_millis(), SLOW_CALL.as_millis());
-    let (open, ramp) = (secs(OPEN_FOR), secs(RAMP));
-    let ratio = RATIO * 100.0;
-    let (deadline, left) = (DEADLINE.as_millis(), SLOTS - PLACES as usize);
+    let timeout = CLIENT_TIMEOUT.as_millis();
+    let deadline = DEADLINE.as_millis();
+    let [b, d] = &run.policies;
+    let (breaker, bulkhead) = (breaker(&b.breaker), d.bulkhead.as_ref());
+    let bulkhead = bulkhead.map_or("none in this file".into(), places);
     format!(
         "\
 buttress storefront · fault: {fault} · seed {seed} · {cores} cores
@@ -44,10 +43,47 @@ Same code, same {timeout} ms client timeout, same {SLOTS} request slots. Only th
   D  breaker and bulkhead
 Load per shop: {LISTS_PER_SECOND}/s product list (never calls member; lost after {deadline} ms),
                {PAGES_PER_SECOND}/s member page (does)
-Breaker:  {ratio} % of last {WINDOW} calls failed or slower than {slow} ms, min {MIN_CALLS}
-          open {open} · {PROBES} probes · then back to the full load over {ramp}
-Bulkhead: {PLACES} calls to member at a time, no queue: if all hang, {left} slots are left"
+Breaker:  {breaker}
+Bulkhead: {bulkhead}"
     )
+}
+
+/// A breaker in words, on two lines.
+pub fn breaker(config: &Config) -> String {
+    let percent = |ratio| ratio * 100.0;
+    let failed = percent(config.failure_ratio);
+    let of = match config.window {
+        Window::Count(calls) => format!("last {calls} calls"),
+        Window::Time(span) => format!("calls of the last {}", secs(span)),
+    };
+    let slow = match config.slow_call_duration {
+        None => String::new(),
+        Some(slow) if config.slow_call_ratio == config.failure_ratio => {
+            format!(" or slower than {} ms", slow.as_millis())
+        }
+        Some(slow) => {
+            let ratio = percent(config.slow_call_ratio);
+            format!(", or {ratio} % slower than {} ms", slow.as_millis())
+        }
+    };
+    let ramp = config.ramp.map_or(String::new(), |ramp| {
+        format!(" · then back to the full load over {}", secs(ramp))
+    });
+    let (min, open, probes) = (config.min_calls, secs(config.open_for), config.probes);
+    format!(
+        "{failed} % of {of} failed{slow}, min {min}\n{:10}open {open} · {probes} probes{ramp}",
+        ""
+    )
+}
+
+fn places(config: &bulkhead::Config) -> String {
+    let places = config.max_concurrent;
+    let queue = match config.max_queue {
+        0 => "no queue".into(),
+        queue => format!("a queue of {queue}"),
+    };
+    let left = SLOTS.saturating_sub((places + config.max_queue) as usize);
+    format!("{places} calls to member at a time, {queue}: if all hang, {left} slots are left")
 }
 
 fn strips(run: &Run) -> String {

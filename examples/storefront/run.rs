@@ -1,10 +1,14 @@
 //! The first act: one run, in the order of what happens.
 
 use std::error;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use buttress::breaker::{self, Order};
+use buttress::bulkhead;
+use buttress::reload::Reload;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tower::layer::util::Identity;
@@ -14,7 +18,8 @@ use crate::fault::{ENDS, Fault, HEALS, Mood, STRIKES, SWITCHED_OFF, SWITCHED_ON}
 use crate::figures::{CELL, FAULT, Figures, Seen, cells};
 use crate::load::{self, Visitors};
 use crate::progress::progress;
-use crate::shop::{self, Breaker, Shop};
+use crate::settings::Following;
+use crate::shop::{self, Protection, Shop};
 use crate::story::{self, Moment, Span, Witness};
 use crate::verdict::{self, Bar, Verdict};
 
@@ -25,6 +30,10 @@ pub struct Run {
     pub fault: Fault,
     pub seed: u64,
     pub cores: usize,
+    /// Of B and D, as they were when it began.
+    pub policies: [Policy; 2],
+    /// What somebody has changed in the file meanwhile.
+    pub edits: Vec<String>,
     /// Of A, B, C and D.
     pub figures: [Figures; 4],
     /// What the breakers of B and D went through.
@@ -42,21 +51,41 @@ pub struct Run {
     pub verdict: Verdict,
 }
 
-pub async fn run(fault: Fault, seed: u64) -> Result<Run, Box<dyn error::Error>> {
+/// What the file says of a copy: these two are what this act is about.
+pub struct Policy {
+    pub breaker: breaker::Config,
+    pub bulkhead: Option<bulkhead::Config>,
+}
+
+impl Policy {
+    fn of(protection: &Protection) -> Result<Self, String> {
+        let config = protection.config();
+        let name = protection.name();
+        let none = || format!("policies.{name}.breaker: none, and this act needs one");
+        Ok(Self {
+            breaker: config.breaker.ok_or_else(none)?,
+            bulkhead: config.bulkhead,
+        })
+    }
+}
+
+pub async fn run(fault: Fault, seed: u64, file: &Path) -> Result<Run, Box<dyn error::Error>> {
     // Four copies, and all that differs between them.
     let mood = watch::Sender::new(Mood::Well);
-    let [breaker_b, breaker_c, breaker_d] = [shop::breaker()?, shop::breaker()?, shop::breaker()?];
-    let bulkhead = shop::bulkhead()?;
-    let both = shop::both(breaker_d.clone(), bulkhead.clone());
+    let [b, c] = [shop::protection("breaker")?, shop::protection("breaker")?];
+    let d = shop::protection("breaker-and-bulkhead")?;
     let shops = [
         Shop::open(Identity::new(), &mood).await?,
-        Shop::open(breaker_b.clone(), &mood).await?,
-        Shop::open(breaker_c.clone(), &mood).await?,
-        Shop::open(both, &mood).await?,
+        Shop::open(b.clone(), &mood).await?,
+        Shop::open(c.clone(), &mood).await?,
+        Shop::open(d.clone(), &mood).await?,
     ];
+    let file = Reload::file(file).policy(&b).policy(&c).policy(&d);
+    let following = Following::start(file).await?;
+    let policies = [Policy::of(&b)?, Policy::of(&d)?];
     let witnesses = [
-        Witness::of(&breaker_b, Arc::clone(&shops[1].slots)),
-        Witness::of(&breaker_d, Arc::clone(&shops[3].slots)),
+        Witness::of(&b, Arc::clone(&shops[1].slots)),
+        Witness::of(&d, Arc::clone(&shops[3].slots)),
     ];
 
     let mut crowds = Vec::new();
@@ -73,7 +102,7 @@ pub async fn run(fault: Fault, seed: u64) -> Result<Run, Box<dyn error::Error>> 
     let load: Vec<_> = crowds.into_iter().map(come).collect();
     tokio::join!(
         fault.play(epoch, &mood),
-        switch(&breaker_c, epoch),
+        switch(&c, epoch),
         progress(ENDS, epoch, |now| match now {
             now if now < STRIKES => format!("{}: healthy", fault.name()),
             now if now < HEALS => format!("{}: member is unwell", fault.name()),
@@ -96,25 +125,37 @@ pub async fn run(fault: Fault, seed: u64) -> Result<Run, Box<dyn error::Error>> 
         });
     }
     let moments = witnesses.map(|witness| witness.moments(epoch));
-    let refused = bulkhead.snapshot().rejected;
-    Ok(judge(fault, seed, &seen, moments, refused))
+    let bulkhead = d.snapshot().bulkhead;
+    let run = judge(fault, seed, policies, &seen, moments);
+    Ok(Run {
+        refused: bulkhead.map_or(0, |bulkhead| bulkhead.rejected),
+        edits: following.edits(epoch),
+        ..run
+    })
 }
 
 /// Copy C without its breaker for a while, in the middle of the outage.
-async fn switch(breaker: &Breaker, epoch: Instant) {
+async fn switch(protection: &Protection, epoch: Instant) {
     sleep_until(epoch + SWITCHED_OFF).await;
-    breaker.disable();
+    protection.order(Order::Disable);
     sleep_until(epoch + SWITCHED_ON).await;
-    breaker.reset();
+    protection.order(Order::Reset);
 }
 
-fn judge(fault: Fault, seed: u64, seen: &[Seen], moments: [Vec<Moment>; 2], refused: u64) -> Run {
+fn judge(
+    fault: Fault,
+    seed: u64,
+    policies: [Policy; 2],
+    seen: &[Seen],
+    moments: [Vec<Moment>; 2],
+) -> Run {
     let figures = [0, 1, 2, 3].map(|copy| Figures::of(&seen[copy]));
     let [b, d] = [&seen[1], &seen[3]];
     let [b_saw, d_saw] = moments;
+    let probes = policies.each_ref().map(|policy| policy.breaker.probes);
     let saw = [
-        story::spans(&b_saw, &b.arrivals),
-        story::spans(&d_saw, &d.arrivals),
+        story::spans(&b_saw, &b.arrivals, probes[0]),
+        story::spans(&d_saw, &d.arrivals, probes[1]),
     ];
     let opened = saw[0].first().map_or(HEALS, |span| span.from);
     let hurt = |copy: &Seen| {
@@ -123,14 +164,17 @@ fn judge(fault: Fault, seed: u64, seen: &[Seen], moments: [Vec<Moment>; 2], refu
     };
     let latest = figures.iter().map(|copy| copy.latest).max();
     let latest = latest.unwrap_or_default();
-    let bars = bars::bars(fault, &figures, [&saw[0], &saw[1]]);
+    let open_for = policies.each_ref().map(|policy| policy.breaker.open_for);
+    let bars = bars::bars(fault, &figures, [&saw[0], &saw[1]], open_for);
     Run {
         fault,
         seed,
         cores: available_parallelism().map_or(1, usize::from),
+        policies,
+        edits: Vec::new(),
         hurt: [hurt(b), hurt(d)],
         lost_before: b.lists_lost(STRIKES..opened.clamp(STRIKES, HEALS)),
-        refused,
+        refused: 0,
         latest,
         silent: figures.iter().map(|copy| copy.silent).sum(),
         verdict: verdict::verdict(&bars, latest),

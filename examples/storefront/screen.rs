@@ -69,6 +69,13 @@ pub fn bars(bars: &[Bar]) -> String {
     lines.join("\n")
 }
 
+/// What became of the file while the run went on, if anything did.
+pub fn edits(edits: &[String]) -> Option<String> {
+    let heading = "the file was edited; the bars are for what it said when the run began";
+    let lines = std::iter::once(heading).chain(edits.iter().map(String::as_str));
+    (!edits.is_empty()).then(|| lines.collect::<Vec<_>>().join("\n"))
+}
+
 /// The bars that were missed, if any were.
 pub fn missed(bars: &[Bar]) -> Option<String> {
     let missed = bars.iter().filter(|bar| !bar.met());

@@ -1,5 +1,5 @@
 //! One shop: a gateway in front of its catalogue, member and order services.
-//! This is the file to copy from.
+//! This is a file to copy from.
 
 use std::error;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,8 +12,8 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, serve};
-use buttress::guard::Guard;
-use buttress::{Adapt, Adapted, Bulkhead, CircuitBreaker, Classify, Error, InvalidConfig, Outcome};
+use buttress::{Adapt, Adapted, Classify, Error, InvalidConfig, Outcome, Resilience};
+use reqwest::Request;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower::{Layer, ServiceExt};
@@ -25,50 +25,19 @@ use crate::slots::{Slots, take_slot};
 /// The same in every copy.
 pub const CLIENT_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// The breaker of copies B, C and D.
-pub const WINDOW: u32 = 100;
-pub const RATIO: f64 = 0.5;
-pub const MIN_CALLS: u32 = 20;
-pub const SLOW_CALL: Duration = Duration::from_millis(200);
-pub const OPEN_FOR: Duration = Duration::from_secs(1);
-pub const PROBES: u32 = 5;
-pub const RAMP: Duration = Duration::from_secs(2);
+/// What stands around the member client: any patterns, in the order that works.
+pub type Protection = Resilience<Judge, Again>;
 
-/// The bulkhead of copy D. When member is well, 400 pages a second of a few milliseconds each need two
-/// places at a time: 20 are ample for a burst. When it hangs, they are all that it can hold, and 44 of
-/// the 64 slots stay free, where the product list needs one or two.
-pub const PLACES: u32 = 20;
+/// How a request is sent once more: not one whose body is a stream.
+pub type Again = fn(&Request) -> Option<Request>;
 
-pub type Breaker = CircuitBreaker<Judge>;
-
-/// Two policies in one guard: both are asked at once, and the breaker first.
-pub type Both = Guard<(Breaker, Bulkhead), Judge>;
-
-pub fn both(breaker: Breaker, bulkhead: Bulkhead) -> Both {
-    Guard::judged((breaker, bulkhead), Judge)
-}
-
-/// Without a queue: a call that waits for member holds a slot, too.
-pub fn bulkhead() -> Result<Bulkhead, InvalidConfig> {
-    Bulkhead::builder(PLACES).name("member").build()
-}
-
-pub fn breaker() -> Result<Breaker, InvalidConfig> {
-    CircuitBreaker::builder()
-        .name("member")
-        .count_window(WINDOW)
-        .failure_ratio(RATIO)
-        .min_calls(MIN_CALLS)
-        // A hang is heard when the client times out; a service that is merely slow, only by this.
-        .slow_call_duration(SLOW_CALL)
-        .slow_call_ratio(RATIO)
-        .open_for(OPEN_FOR)
-        .open_jitter(0.0)
-        .probes(PROBES)
-        // Five good probes do not prove that 400 calls a second will do well. A service that flaps
-        // would be handed the whole load each time, and with it every slot.
-        .ramp(RAMP)
+/// Code says what a failure is, and how a request is sent once more. Which patterns there are and all
+/// their numbers are said by the file, under this name.
+pub fn protection(name: &str) -> Result<Protection, InvalidConfig> {
+    Resilience::builder()
+        .name(name)
         .classify(Judge)
+        .replay(Request::try_clone as Again)
         .build()
 }
 
@@ -96,11 +65,7 @@ pub trait Client: Send + Sync + 'static {
 
 impl<S> Client for S
 where
-    S: tower::Service<
-            reqwest::Request,
-            Response = reqwest::Response,
-            Error = Error<reqwest::Error>,
-        >,
+    S: tower::Service<Request, Response = reqwest::Response, Error = Error<reqwest::Error>>,
     S: Clone + Send + Sync + 'static,
     S::Future: Send,
 {
@@ -108,15 +73,16 @@ where
         &self,
         url: reqwest::Url,
     ) -> impl Future<Output = Result<reqwest::Response, Error<reqwest::Error>>> + Send {
-        let request = reqwest::Request::new(reqwest::Method::GET, url);
+        let request = Request::new(reqwest::Method::GET, url);
         self.clone().oneshot(request)
     }
 }
 
 pub type Http = Adapted<reqwest::Client>;
 
-/// The timeout is innermost, so that the breaker hears it as a failure.
-fn http() -> reqwest::Result<Http> {
+/// The timeout is innermost, so that the breaker hears it as a failure. It is the client's and not the
+/// pipeline's, since the copy without protection has the same.
+pub fn http() -> reqwest::Result<Http> {
     let http = reqwest::Client::builder()
         .no_proxy()
         .timeout(CLIENT_TIMEOUT)
@@ -124,18 +90,17 @@ fn http() -> reqwest::Result<Http> {
     Ok(Adapt.layer(http))
 }
 
-struct Dependency<C> {
+pub struct Dependency<C> {
     client: C,
     url: reqwest::Url,
 }
 
 impl<C: Client> Dependency<C> {
-    fn new(service: &Service, client: C) -> Self {
-        let url = service.url();
+    pub fn new(url: reqwest::Url, client: C) -> Self {
         Self { client, url }
     }
 
-    async fn ask(&self) -> Result<String, Error<reqwest::Error>> {
+    pub async fn ask(&self) -> Result<String, Error<reqwest::Error>> {
         let response = self.client.get(self.url.clone()).await?;
         let response = response.error_for_status().map_err(Error::Inner)?;
         response.text().await.map_err(Error::Inner)
@@ -209,9 +174,9 @@ impl Shop {
         let order = Service::start(&well)?;
 
         let gateway = Gateway {
-            catalogue: Dependency::new(&catalogue, http()?),
-            member: Dependency::new(&member, protection.layer(http()?)),
-            order: Dependency::new(&order, http()?),
+            catalogue: Dependency::new(catalogue.url(), http()?),
+            member: Dependency::new(member.url(), protection.layer(http()?)),
+            order: Dependency::new(order.url(), http()?),
         };
         let slots = Slots::new();
         let app = Router::new()

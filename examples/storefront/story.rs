@@ -7,7 +7,7 @@ use buttress::telemetry::{Event, EventKind, Subscription};
 use tokio::time::Instant;
 
 use crate::fault::HEALS;
-use crate::shop::{Breaker, PROBES};
+use crate::shop::Protection;
 use crate::slots::Slots;
 
 /// One change of the breaker's state, on the run's clock.
@@ -43,10 +43,10 @@ pub struct Witness {
 }
 
 impl Witness {
-    pub fn of(breaker: &Breaker, slots: Arc<Slots>) -> Self {
+    pub fn of(protection: &Protection, slots: Arc<Slots>) -> Self {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let notes = Arc::clone(&heard);
-        let subscription = breaker.subscribe(move |event| {
+        let subscription = protection.subscribe(move |event| {
             let busy = slots.taken() as u64;
             notes
                 .lock()
@@ -61,12 +61,14 @@ impl Witness {
 
     /// The changes in their order: two threads may deliver theirs in another.
     pub fn moments(&self, epoch: Instant) -> Vec<Moment> {
-        let mut heard = self.heard.lock().expect("no panic holds this lock").clone();
-        heard.sort_by_key(|(event, _)| event.seq);
-        heard
-            .into_iter()
-            .filter_map(|(event, busy)| moment(&event, busy, epoch))
-            .collect()
+        let heard = self.heard.lock().expect("no panic holds this lock");
+        let moments = heard
+            .iter()
+            .filter_map(|(event, busy)| Some((event.seq, moment(event, *busy, epoch)?)));
+        let mut moments: Vec<_> = moments.collect();
+        // Each pattern counts its own events: those that are left are the breaker's.
+        moments.sort_by_key(|(seq, _)| *seq);
+        moments.into_iter().map(|(_, moment)| moment).collect()
     }
 }
 
@@ -137,7 +139,7 @@ impl Span {
 }
 
 /// Cuts the story into spans and counts the arrivals of each.
-pub fn spans(moments: &[Moment], arrivals: &[Duration]) -> Vec<Span> {
+pub fn spans(moments: &[Moment], arrivals: &[Duration], probes: u32) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     for &Moment {
         at,
@@ -153,7 +155,7 @@ pub fn spans(moments: &[Moment], arrivals: &[Duration]) -> Vec<Span> {
             let allowed = if change == Change::Opened {
                 busy
             } else {
-                PROBES.into()
+                probes.into()
             };
             let (from, to) = (at, Duration::MAX);
             spans.push(Span {
@@ -218,7 +220,7 @@ mod tests {
             .copied()
             .map(Duration::from_millis)
             .collect();
-        spans(&moments, &arrivals)
+        spans(&moments, &arrivals, 5)
     }
 
     #[test]

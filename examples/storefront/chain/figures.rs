@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use buttress::budget;
+
 use super::run::{CHECKOUTS_PER_SECOND, ENDS, FAULT, ROW};
 use crate::figures::Share;
-use crate::retrying::{ATTEMPTS, budget_allows};
+use crate::retrying::Terms;
 use crate::verdict::{Bar, Rule, Unit};
 
 /// Below this, the copy without a budget has not multiplied anything worth a word: of 3 x 3 x 3.
@@ -57,7 +59,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    pub fn of(seen: &Seen) -> Self {
+    pub fn of(seen: &Seen, budget: &budget::Config) -> Self {
         let met = || seen.checkouts.iter().filter(|it| it.met_the_fault());
         let after = seen
             .checkouts
@@ -71,7 +73,7 @@ impl Figures {
         Self {
             during: Share::count(met(), |it| it.answered),
             came: seen.came.each_ref().map(|came| mean(met(), came)),
-            allowed: allowed(seen),
+            allowed: allowed(seen, budget),
             seconds: seconds.collect(),
             after: Share::count(after, |it| it.answered),
         }
@@ -89,31 +91,30 @@ fn mean<'a>(checkouts: impl Iterator<Item = &'a Checkout>, came: &[u32]) -> f64 
 /// The law of a budget at every hop, for the time from the fault's begin until the last checkout that
 /// met it had ended. A hop deposits for what it sees answered, and that is no more than the checkouts
 /// that are.
-fn allowed(seen: &Seen) -> f64 {
+fn allowed(seen: &Seen, budget: &budget::Config) -> f64 {
     let met = || seen.checkouts.iter().filter(|it| it.met_the_fault());
     let until = met().map(|it| it.ended).max().unwrap_or_default();
     let under_way = |it: &&Checkout| it.began <= until && it.ended >= FAULT.start;
     let under_way = || seen.checkouts.iter().filter(under_way);
     let answered = under_way().filter(|it| it.answered).count();
-    let seconds = until.saturating_sub(FAULT.start).as_secs_f64();
-    let extra = ROW.len() as f64 * budget_allows(answered as f64, seconds);
+    let time = until.saturating_sub(FAULT.start);
+    let extra = ROW.len() as f64 * budget.allows(answered as f64, time);
     let met = met().count() as f64;
     (met + extra) / met.max(1.0)
 }
 
 /// The same for one checkout of a load that goes on as it is and is never answered, with the reserves
 /// long spent.
-pub fn allowed_for_ever() -> f64 {
+pub fn allowed_for_ever(budget: &budget::Config) -> f64 {
     let rate = f64::from(CHECKOUTS_PER_SECOND);
-    let by_time = budget_allows(0.0, 1.0) - budget_allows(0.0, 0.0);
-    (rate + ROW.len() as f64 * by_time) / rate
+    (rate + ROW.len() as f64 * budget.min_per_sec) / rate
 }
 
-pub fn bars([a, b]: &[Figures; 2]) -> Vec<Bar> {
+pub fn bars([a, b]: &[Figures; 2], terms: &Terms) -> Vec<Bar> {
     use Rule::{AtLeast, AtMost};
 
     let last = ROW.len() - 1;
-    let law = f64::from(ATTEMPTS.pow(ROW.len() as u32));
+    let law = f64::from(terms.attempts).powi(ROW.len() as i32);
     let after = a.after.ratio().min(b.after.ratio());
     vec![
         Bar::of(
@@ -170,7 +171,7 @@ mod tests {
                 vec![1, 27, 3, 1, 1],
             ],
         };
-        let figures = Figures::of(&seen);
+        let figures = Figures::of(&seen, &budget::Config::default());
         assert_eq!(figures.during, Share { part: 0, of: 2 });
         assert_eq!(figures.after, Share { part: 1, of: 1 });
         assert_eq!(figures.came, [2.0, 5.5, 15.0]);
@@ -187,9 +188,10 @@ mod tests {
             })
             .collect();
         let came = [(); 3].map(|()| vec![1; 300]);
-        let allowed = allowed(&Seen { checkouts, came });
+        let budget = budget::Config::default();
+        let allowed = allowed(&Seen { checkouts, came }, &budget);
         let expected = (300.0 + 3.0 * (20.0 + 30.0 + 2.991)) / 300.0;
         assert!((allowed - expected).abs() < 1e-9, "{allowed} {expected}");
-        assert!((allowed_for_ever() - 1.03).abs() < 1e-9);
+        assert!((allowed_for_ever(&budget) - 1.03).abs() < 1e-9);
     }
 }

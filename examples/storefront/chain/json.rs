@@ -4,10 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::figures::Figures;
 use super::run::{
-    ATTEMPT_TIMEOUT, BACKOFF, CHECKOUTS_PER_SECOND, Chain, ENDS, HEALS, PROMISE, ROW, STRIKES,
+    ATTEMPT_TIMEOUT, CHECKOUTS_PER_SECOND, Chain, ENDS, HEALS, PROMISE, ROW, STRIKES,
 };
 use crate::json::{bar, share};
-use crate::retrying::ATTEMPTS;
 
 pub fn document(chain: &Chain) -> Value {
     let [a, b] = chain.figures.each_ref().map(figures);
@@ -22,8 +21,10 @@ pub fn document(chain: &Chain) -> Value {
         "row": ROW,
         "checkouts_per_s": CHECKOUTS_PER_SECOND,
         "attempt_timeout_s": ATTEMPT_TIMEOUT.as_secs_f64(),
-        "attempts": ATTEMPTS,
-        "backoff_s": BACKOFF.as_secs_f64(),
+        "attempts": chain.terms.attempts,
+        "backoff_s": chain.terms.backoff.planned(1).as_secs_f64(),
+        "budget": chain.terms.budget,
+        "edits": chain.edits,
         "copies": { "A": a, "B": b },
         "latest_checkout_ms": chain.latest.as_secs_f64() * 1_000.0,
         "bars": chain.bars.iter().map(bar).collect::<Vec<_>>(),

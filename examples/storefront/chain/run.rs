@@ -2,12 +2,12 @@
 
 use std::error;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use buttress::InvalidConfig;
-use buttress::backoff::Backoff;
+use buttress::reload::Reload;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -16,7 +16,8 @@ use super::figures::{self, Checkout, Figures, Seen};
 use super::service::{Caller, Next, Service};
 use crate::arrivals::{self, Schedule, SplitMix64};
 use crate::progress::progress;
-use crate::retrying::Retrying;
+use crate::retrying::{self, Retrying, Terms};
+use crate::settings::Following;
 use crate::verdict::{self, Bar, Verdict};
 
 pub const PROMISE: &str = "CONTAINED";
@@ -29,10 +30,6 @@ pub const FAULT: Range<Duration> = STRIKES..HEALS;
 
 pub const CHECKOUTS_PER_SECOND: u32 = 100;
 
-/// The first wait, doubled each time, with full jitter: in both copies. Short, so that all that a
-/// checkout can set off happens while member is down.
-pub const BACKOFF: Duration = Duration::from_millis(20);
-
 /// Of an attempt, at every hop and in both copies: so long that it never decides.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -43,6 +40,9 @@ pub const ROW: [&str; 3] = ["checkout", "order", "member"];
 pub struct Chain {
     pub seed: u64,
     pub cores: usize,
+    pub terms: Terms,
+    /// What somebody has changed in the file meanwhile.
+    pub edits: Vec<String>,
     /// Of A and B.
     pub figures: [Figures; 2],
     /// By how much the latest checkout began too late.
@@ -51,17 +51,25 @@ pub struct Chain {
     pub verdict: Verdict,
 }
 
-pub async fn run(seed: u64) -> Result<Chain, Box<dyn error::Error>> {
+pub async fn run(seed: u64, file: &Path) -> Result<Chain, Box<dyn error::Error>> {
     let fails = watch::Sender::new(false);
     let schedule = schedule(seed);
 
+    // Each hop has a policy of its own, with a budget of its own. They have one name, and what the file
+    // says under that name is for all of them.
+    let hop = || retrying::budgeted("hops");
+    let hops = [hop()?, hop()?, hop()?];
+    let file = hops
+        .iter()
+        .fold(Reload::file(file), |file, hop| file.policy(hop));
+    let following = Following::start(file).await?;
+    let terms = Terms::of(&hops[0])?;
+
     // Two copies, and all that differs between them.
-    let backoff = || Backoff::exponential(BACKOFF);
-    let naive = |_: &str| Ok(Retrying::naive(backoff(), seed));
-    let budgeted = |name: &str| Retrying::budgeted(name, backoff());
+    let naive = || Retrying::naive(terms.clone(), seed);
     let rows = [
-        Row::open(naive, &fails, schedule.len()).await?,
-        Row::open(budgeted, &fails, schedule.len()).await?,
+        Row::open([naive(), naive(), naive()], &fails, schedule.len()).await?,
+        Row::open(hops.map(Retrying::Budgeted), &fails, schedule.len()).await?,
     ];
     for row in &rows {
         row.warm_up(schedule.len()).await?;
@@ -90,14 +98,16 @@ pub async fn run(seed: u64) -> Result<Chain, Box<dyn error::Error>> {
         let came = row.services.each_ref().map(Service::came);
         seen.push(Seen { checkouts, came });
     }
-    let figures = [Figures::of(&seen[0]), Figures::of(&seen[1])];
+    let figures = [&seen[0], &seen[1]].map(|seen| Figures::of(seen, &terms.budget));
     let checkouts = seen.iter().flat_map(|seen| &seen.checkouts);
     let latest = checkouts.map(Checkout::late).max().unwrap_or_default();
-    let bars = figures::bars(&figures);
+    let bars = figures::bars(&figures, &terms);
     Ok(Chain {
         seed,
         cores: available_parallelism().map_or(1, usize::from),
         verdict: verdict::verdict(&bars, latest),
+        terms,
+        edits: following.edits(epoch),
         figures,
         latest,
         bars,
@@ -139,7 +149,7 @@ struct Row {
 
 impl Row {
     async fn open(
-        retrying: impl Fn(&str) -> Result<Retrying, InvalidConfig>,
+        [first, second, third]: [Retrying; 3],
         fails: &watch::Sender<bool>,
         checkouts: usize,
     ) -> Result<Self, Box<dyn error::Error>> {
@@ -147,20 +157,17 @@ impl Row {
             .no_proxy()
             .timeout(ATTEMPT_TIMEOUT);
         let http = http.build()?;
-        // Each hop has a retry of its own, named like the service that it calls.
-        let caller = |name, of: &Service| -> Result<Caller, InvalidConfig> {
-            Ok(Caller {
-                retrying: retrying(name)?,
-                http: http.clone(),
-                url: of.url.clone(),
-            })
+        let caller = |retrying, of: &Service| Caller {
+            retrying,
+            http: http.clone(),
+            url: of.url.clone(),
         };
         let member = Service::start(Next::Answer(fails.subscribe()), checkouts).await?;
-        let order = Next::Ask(caller("member", &member)?);
+        let order = Next::Ask(caller(third, &member));
         let order = Service::start(order, checkouts).await?;
-        let checkout = Next::Ask(caller("order", &order)?);
+        let checkout = Next::Ask(caller(second, &order));
         let checkout = Service::start(checkout, checkouts).await?;
-        let shop = Arc::new(caller("checkout", &checkout)?);
+        let shop = Arc::new(caller(first, &checkout));
         let services = [checkout, order, member];
         Ok(Self { shop, services })
     }

@@ -3,27 +3,24 @@
 use std::iter::once;
 
 use super::figures::{self, Figures};
-use super::run::{BACKOFF, CHECKOUTS_PER_SECOND, Chain, FAULT, HEALS, PROMISE, ROW, STRIKES};
-use crate::retrying::ATTEMPTS;
+use super::run::{CHECKOUTS_PER_SECOND, Chain, FAULT, HEALS, PROMISE, ROW, STRIKES};
 use crate::screen;
 use crate::text::{exact, secs};
 use crate::verdict::Verdict;
 
 pub fn screen(chain: &Chain) -> String {
-    [
-        head(chain),
-        seconds(chain),
-        table(chain),
-        screen::bars(&chain.bars),
-        words(chain),
-    ]
-    .join("\n\n")
+    let edits = screen::edits(&chain.edits);
+    let parts = [head(chain), seconds(chain), table(chain)].into_iter();
+    let parts = parts.chain(edits);
+    let parts = parts.chain([screen::bars(&chain.bars), words(chain)]);
+    parts.collect::<Vec<_>>().join("\n\n")
 }
 
 fn head(chain: &Chain) -> String {
     let (seed, cores) = (chain.seed, chain.cores);
     let (strikes, heals) = (secs(STRIKES), secs(HEALS));
-    let backoff = BACKOFF.as_millis();
+    let (attempts, backoff) = (chain.terms.attempts, chain.terms.backoff.planned(1));
+    let backoff = backoff.as_millis();
     format!(
         "\
 buttress storefront · a chain · seed {seed} · {cores} cores
@@ -31,16 +28,17 @@ One shop, two copies, one clock. Every figure is measured in this run.
 The shop calls checkout, checkout calls order, order calls member; each of them retries.
 From {strikes} to {heals} member answers 503 at once.
 Load per copy: {CHECKOUTS_PER_SECOND}/s checkouts
-Same code, same {ATTEMPTS} attempts, same backoff from {backoff} ms. Only this differs:
-  A  a loop that tries again    B  Retry at every hop, each with a budget of its own"
+Same code, same {attempts} attempts, same backoff from {backoff} ms. Only this differs:
+  A  a loop that tries again    B  a retry at every hop, each with a budget of its own"
     )
 }
 
 /// A bar for each second and copy.
 fn seconds(chain: &Chain) -> String {
-    let most = ATTEMPTS.pow(ROW.len() as u32) as usize;
+    let attempts = chain.terms.attempts;
+    let most = u64::from(attempts).saturating_pow(ROW.len() as u32);
     let heading = format!(
-        "attempts at {} for each checkout (three hops of {ATTEMPTS} attempts: at most {most})",
+        "attempts at {} for each checkout (three hops of {attempts} attempts: at most {most})",
         ROW[ROW.len() - 1]
     );
     let [a, b] = &chain.figures;
@@ -112,7 +110,7 @@ fn words(chain: &Chain) -> String {
     let mut lines = vec![format!("{}: {verdict}", chain.verdict.name(PROMISE))];
     lines.extend(screen::missed(&chain.bars));
     if chain.verdict == Verdict::Kept {
-        let long = figures::allowed_for_ever();
+        let long = figures::allowed_for_ever(&chain.terms.budget);
         lines.push(format!(
             "A short run has the reserve of every hop in it: {allowed:.2} by the law, {long:.2} when it fails for long.",
         ));

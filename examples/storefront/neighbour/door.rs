@@ -1,4 +1,4 @@
-//! The door of a shop, at which every client has a quota of its own. This is the file to copy from.
+//! The door of a shop, at which every client has a quota of its own. This is a file to copy from.
 
 use std::convert::Infallible;
 use std::num::NonZeroU32;
@@ -21,7 +21,8 @@ pub const BURST: u32 = 10;
 /// Who is calling. A real shop takes this from a key that it has checked, not from whatever comes.
 pub const CLIENT: &str = "x-client";
 
-/// Puts the quotas before an app.
+/// Puts the quotas before an app. A limiter alone and no `Resilience`: a door has no dependency to
+/// break, to retry or to wait for, and there is to be one limiter for each client.
 pub fn with_quotas(app: Router) -> Result<Router, InvalidConfig> {
     let limit = RateLimit::builder(Quota::per_second(QUOTA))
         .name("client")

@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use buttress::budget;
+
 use super::run::{AFTER, BEFORE, ENDS, TRIGGER};
 use crate::figures::{Share, cells};
-use crate::retrying::budget_allows;
 use crate::verdict::{Bar, Rule, Unit};
 
 /// A quarter of a second in which fewer of the calls are answered is not a healthy one.
@@ -61,14 +62,14 @@ pub struct Figures {
     /// From the end of the trigger to the last quarter of a second that was not healthy. Nothing when
     /// the run ended first.
     pub recovery: Option<Duration>,
-    /// Extra attempts, and what the default budget allows for the time in which they were made.
+    /// Extra attempts, and what the budget allows for the time in which they were made.
     pub extra: u64,
     pub allowed: f64,
     pub strip: Vec<Share>,
 }
 
 impl Figures {
-    pub fn of(seen: &Seen) -> Self {
+    pub fn of(seen: &Seen, budget: &budget::Config) -> Self {
         let phase = |span: Range<Duration>| {
             let calls = || seen.calls.iter().filter(|call| span.contains(&call.due));
             Phase {
@@ -85,7 +86,7 @@ impl Figures {
             in_vain: Share::count(done, |(_, in_vain)| *in_vain),
             recovery: recovery(cells(AFTER).map(|cell| (cell.end, phase(cell).answered))),
             extra: extra.map(u64::from).sum(),
-            allowed: allowed(&seen.calls),
+            allowed: allowed(&seen.calls, budget),
             strip: cells(Duration::ZERO..ENDS)
                 .map(|cell| phase(cell).answered)
                 .collect(),
@@ -93,15 +94,15 @@ impl Figures {
     }
 }
 
-/// The law of the default budget, from the first call that was repeated until the last one ended.
-fn allowed(calls: &[Call]) -> f64 {
+/// The law of the budget, from the first call that was repeated until the last one ended.
+fn allowed(calls: &[Call], budget: &budget::Config) -> f64 {
     let repeated = || calls.iter().filter(|call| call.attempts > 1);
     let from = repeated().map(|call| call.began).min().unwrap_or_default();
     let until = repeated().map(|call| call.ended).max().unwrap_or_default();
     // Those that were answered in that time: only they deposit.
     let pay = |call: &&Call| call.answered && call.began <= until && call.ended >= from;
     let paid = calls.iter().filter(pay).count();
-    budget_allows(paid as f64, (until - from).as_secs_f64())
+    budget.allows(paid as f64, until - from)
 }
 
 /// From the end of the trigger to the end of the last cell that was not healthy.
@@ -170,10 +171,8 @@ mod tests {
 
     fn figures(calls: Vec<Call>) -> Figures {
         let ms = Duration::from_millis;
-        Figures::of(&Seen {
-            calls,
-            done: vec![(ms(2_900), true), (ms(3_100), true), (ms(3_200), false)],
-        })
+        let done = vec![(ms(2_900), true), (ms(3_100), true), (ms(3_200), false)];
+        Figures::of(&Seen { calls, done }, &budget::Config::default())
     }
 
     #[test]

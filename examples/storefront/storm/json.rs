@@ -10,7 +10,6 @@ use super::run::{
 use crate::figures::CELL;
 use crate::json::{bar, share};
 use crate::limited::{PER_SECOND, QUEUE};
-use crate::retrying::ATTEMPTS;
 
 pub fn document(storm: &Storm) -> Value {
     let [a, b] = storm.figures.each_ref().map(figures);
@@ -26,7 +25,9 @@ pub fn document(storm: &Storm) -> Value {
         "calls_per_s": CALLS_PER_SECOND,
         "calls_per_s_in_trigger": CALLS_PER_SECOND_IN_TRIGGER,
         "attempt_timeout_s": ATTEMPT_TIMEOUT.as_secs_f64(),
-        "attempts": ATTEMPTS,
+        "attempts": storm.terms.attempts,
+        "budget": storm.terms.budget,
+        "edits": storm.edits,
         "copies": { "A": a, "B": b },
         "latest_call_ms": storm.latest.as_secs_f64() * 1_000.0,
         "bars": storm.bars.iter().map(bar).collect::<Vec<_>>(),

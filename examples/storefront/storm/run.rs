@@ -2,11 +2,12 @@
 
 use std::error;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use buttress::retry;
+use buttress::reload::Reload;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
@@ -14,7 +15,8 @@ use super::figures::{self, Call, Figures, Seen};
 use crate::arrivals::{self, Schedule, SplitMix64};
 use crate::limited::Service;
 use crate::progress::progress;
-use crate::retrying::{Called, Retrying};
+use crate::retrying::{self, Called, Retrying, Terms};
+use crate::settings::Following;
 use crate::verdict::{self, Bar, Verdict};
 
 pub const PROMISE: &str = "CONTAINED";
@@ -42,6 +44,9 @@ pub const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(250);
 pub struct Storm {
     pub seed: u64,
     pub cores: usize,
+    pub terms: Terms,
+    /// What somebody has changed in the file meanwhile.
+    pub edits: Vec<String>,
     /// Of A and B.
     pub figures: [Figures; 2],
     /// By how much the latest call began too late.
@@ -50,11 +55,14 @@ pub struct Storm {
     pub verdict: Verdict,
 }
 
-pub async fn run(seed: u64) -> Result<Storm, Box<dyn error::Error>> {
+pub async fn run(seed: u64, file: &Path) -> Result<Storm, Box<dyn error::Error>> {
+    let orders = retrying::budgeted("orders")?;
+    let following = Following::start(Reload::file(file).policy(&orders)).await?;
+    let terms = Terms::of(&orders)?;
+
     // Two copies, and all that differs between them.
-    let backoff = retry::Config::default().backoff;
-    let a = Shop::open(Retrying::naive(backoff.clone(), seed)).await?;
-    let b = Shop::open(Retrying::budgeted("order", backoff)?).await?;
+    let a = Shop::open(Retrying::naive(terms.clone(), seed)).await?;
+    let b = Shop::open(Retrying::Budgeted(orders)).await?;
     let shops = [a, b];
     for shop in &shops {
         shop.warm_up().await?;
@@ -84,7 +92,7 @@ pub async fn run(seed: u64) -> Result<Storm, Box<dyn error::Error>> {
         seen.push(Seen { calls, done });
     }
     tails.iter().for_each(JoinHandle::abort);
-    let figures = [Figures::of(&seen[0]), Figures::of(&seen[1])];
+    let figures = [&seen[0], &seen[1]].map(|seen| Figures::of(seen, &terms.budget));
     let calls = seen.iter().flat_map(|seen| &seen.calls);
     let latest = calls.map(Call::late).max().unwrap_or_default();
     let bars = figures::bars(&figures);
@@ -92,6 +100,8 @@ pub async fn run(seed: u64) -> Result<Storm, Box<dyn error::Error>> {
         seed,
         cores: available_parallelism().map_or(1, usize::from),
         verdict: verdict::verdict(&bars, latest),
+        terms,
+        edits: following.edits(epoch),
         figures,
         latest,
         bars,

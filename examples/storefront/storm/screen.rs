@@ -8,26 +8,22 @@ use super::run::{
     STRIKES, Storm, TRIGGER,
 };
 use crate::limited::{PER_SECOND, QUEUE};
-use crate::retrying::ATTEMPTS;
 use crate::screen;
 use crate::text::{exact, percent, secs, thousands};
 use crate::verdict::Verdict;
 
 pub fn screen(storm: &Storm) -> String {
-    [
-        head(storm),
-        strips(storm),
-        table(storm),
-        screen::bars(&storm.bars),
-        words(storm),
-    ]
-    .join("\n\n")
+    let edits = screen::edits(&storm.edits);
+    let parts = [head(storm), strips(storm), table(storm)].into_iter();
+    let parts = parts.chain(edits);
+    let parts = parts.chain([screen::bars(&storm.bars), words(storm)]);
+    parts.collect::<Vec<_>>().join("\n\n")
 }
 
 fn head(storm: &Storm) -> String {
     let (seed, cores) = (storm.seed, storm.cores);
     let (strikes, over) = (secs(STRIKES), secs(OVER));
-    let timeout = ATTEMPT_TIMEOUT.as_millis();
+    let (timeout, attempts) = (ATTEMPT_TIMEOUT.as_millis(), storm.terms.attempts);
     let trigger = thousands(CALLS_PER_SECOND_IN_TRIGGER as usize);
     format!(
         "\
@@ -36,8 +32,8 @@ One shop, two copies, one clock. Every figure is measured in this run.
 The order service can do {PER_SECOND}/s, keeps {QUEUE} waiting and refuses the rest at once. It does
 the work of callers who have left as well, since nobody tells it.
 Load per copy: {CALLS_PER_SECOND}/s; from {strikes} to {over}, the trigger: {trigger}/s
-Same code, same {timeout} ms for an attempt, same {ATTEMPTS} attempts, same backoff. Only this differs:
-  A  a loop that tries again    B  Retry, whose attempts draw on a budget"
+Same code, same {timeout} ms for an attempt, same {attempts} attempts, same backoff. Only this differs:
+  A  a loop that tries again    B  a retry that draws on a budget"
     )
 }
 
