@@ -37,6 +37,8 @@ pub struct File {
     seen: Option<Reading>,
     /// Why changes are not heard.
     deaf: Option<Arc<str>>,
+    /// It is to be looked at: what rang for that rings no second time, if the look is given up.
+    woken: bool,
 }
 
 const DEBOUNCE: Duration = Duration::from_millis(100);
@@ -65,6 +67,7 @@ impl File {
             eye: None,
             seen: None,
             deaf: None,
+            woken: false,
         }
     }
 
@@ -124,7 +127,7 @@ impl File {
     }
 
     /// Until a change was heard, or it is time to look.
-    async fn woken(&self) {
+    async fn wait(&self) {
         let every = self.poll.unwrap_or(match (&self.seen, &self.deaf) {
             // What is not there may come where nobody listens.
             (Some(Ok(_)), None) => LOOK,
@@ -158,12 +161,16 @@ impl Source for File {
         let reading = match self.seen {
             None => self.look().await,
             Some(_) => loop {
-                self.woken().await;
+                if !self.woken {
+                    self.wait().await;
+                    self.woken = true;
+                }
                 let was_deaf = self.deaf.is_some();
                 let mut reading = self.look().await;
                 if self.seen.as_ref() != Some(&reading) {
                     reading = self.settled(reading).await;
                 }
+                self.woken = false;
                 let other = self.seen.as_ref() != Some(&reading);
                 if other || was_deaf != self.deaf.is_some() {
                     break reading;
