@@ -91,7 +91,26 @@ impl<K> fmt::Debug for Kept<K> {
     }
 }
 
-/// The envelope of a later attempt.
+impl<K> Kept<K> {
+    /// The envelope of a later attempt, when others may follow.
+    fn again<A, H, R>(&self, handle: &H, attempt: Attempt) -> Option<Envelope<R>>
+    where
+        A: Again<H, R, Kept = K>,
+    {
+        let request = A::again(handle, &self.request, attempt)?;
+        Some(later(request, self.terms))
+    }
+
+    /// That of the last one.
+    fn last<A, H, R>(self, handle: &H, attempt: Attempt) -> Option<Envelope<R>>
+    where
+        A: Again<H, R, Kept = K>,
+    {
+        let request = A::last(handle, self.request, attempt)?;
+        Some(later(request, self.terms))
+    }
+}
+
 const fn later<R>(request: R, terms: Terms) -> Envelope<R> {
     Envelope {
         request,
@@ -138,9 +157,7 @@ where
         kept: &Self::Kept,
         attempt: Attempt,
     ) -> Option<Envelope<R>> {
-        let handle = service.guard();
-        let request = A::again(handle, &kept.request, attempt)?;
-        Some(later(request, kept.terms))
+        kept.again::<A, _, _>(service.guard(), attempt)
     }
 
     fn last(
@@ -149,9 +166,7 @@ where
         kept: Self::Kept,
         attempt: Attempt,
     ) -> Option<Envelope<R>> {
-        let handle = service.guard();
-        let request = A::last(handle, kept.request, attempt)?;
-        Some(later(request, kept.terms))
+        kept.last::<A, _, _>(service.guard(), attempt)
     }
 }
 
@@ -183,12 +198,10 @@ where
     }
 
     fn again(&self, kept: &Self::Kept, attempt: Attempt) -> Option<Envelope<R>> {
-        let request = A::again(&self.handle, &kept.request, attempt)?;
-        Some(later(request, kept.terms))
+        kept.again::<A, _, _>(&self.handle, attempt)
     }
 
     fn last(&self, kept: Self::Kept, attempt: Attempt) -> Option<Envelope<R>> {
-        let request = A::last(&self.handle, kept.request, attempt)?;
-        Some(later(request, kept.terms))
+        kept.last::<A, _, _>(&self.handle, attempt)
     }
 }

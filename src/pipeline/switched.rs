@@ -57,9 +57,8 @@ impl<P> Switched<P> {
         self.on.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether it was switched on before.
-    pub(super) fn switch(&self, on: bool) -> bool {
-        self.on.swap(on.into(), Ordering::Relaxed) != 0
+    pub(super) fn switch(&self, on: bool) {
+        self.on.store(on.into(), Ordering::Relaxed);
     }
 }
 
