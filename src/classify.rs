@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::error::Refusal;
+use crate::error::{Refusal, Rejected};
 
 /// How a call ended, in the eyes of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -118,22 +118,127 @@ pub enum Advice {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OnError;
 
-impl<T, E: Refusal> Classify<T, E> for OnError {
+impl<T, E: Verdict<T>> Classify<T, E> for OnError {
     #[inline]
     fn classify(&self, result: Result<&T, &E>) -> Outcome {
-        match result.map_err(Refusal::rejected) {
-            Ok(_) => Outcome::Success,
-            Err(Some(refusal)) if !refusal.started() => Outcome::Ignored,
-            Err(_) => Outcome::Failure,
-        }
+        E::classify(result)
     }
 
     #[inline]
     fn advise(&self, result: Result<&T, &E>) -> Advice {
+        E::advise(result)
+    }
+}
+
+/// What the default classifier asks the type of a service's errors: what a result of that service says.
+///
+/// Every [`Refusal`] has an answer: an error is a failure, but for refusals. A type that knows more about
+/// what it is an error of implements this in its stead. Those of protocols do: an `http::Fault` knows that
+/// a response has a status, and a `tonic::Status` that not every code is the server's fault.
+///
+/// ```
+/// use buttress::{Advice, Outcome, Rejected, Verdict};
+///
+/// enum ShopError {
+///     NoSuchMember,
+///     Broken,
+///     Refused(Rejected),
+/// }
+///
+/// impl From<Rejected> for ShopError {
+///     fn from(rejected: Rejected) -> Self {
+///         Self::Refused(rejected)
+///     }
+/// }
+///
+/// impl<T> Verdict<T> for ShopError {
+///     fn classify(result: Result<&T, &Self>) -> Outcome {
+///         match result {
+///             Ok(_) | Err(Self::NoSuchMember) => Outcome::Success,
+///             Err(Self::Broken) => Outcome::Failure,
+///             Err(Self::Refused(no)) => no.outcome(),
+///         }
+///     }
+///
+///     fn advise(result: Result<&T, &Self>) -> Advice {
+///         match result {
+///             Ok(_) | Err(Self::NoSuchMember) => Advice::Stop,
+///             Err(Self::Broken) => Advice::Retry,
+///             Err(Self::Refused(no)) => no.advice(),
+///         }
+///     }
+/// }
+/// # use buttress::{Classify, OnError};
+/// # let judged = OnError.classify(Err::<&(), _>(&ShopError::NoSuchMember));
+/// # assert_eq!(judged, Outcome::Success);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "the error type `{Self}` cannot show a refusal that it holds",
+    label = "the default classifier asks this service's error for `buttress::Refusal`",
+    note = "for an error type of yours: add `impl From<buttress::Rejected> for {Self}` and `impl buttress::Refusal for {Self}` (three lines)",
+    note = "for somebody else's: put `.layer(buttress::Adapt)` innermost, right before the service",
+    note = "a boxed error (`tower::BoxError`) works as it is; a classifier of your own (`.classify(..)`) needs only `From<buttress::Rejected>`"
+)]
+pub trait Verdict<T> {
+    /// What this result says about the dependency.
+    fn classify(result: Result<&T, &Self>) -> Outcome;
+
+    /// Whether another attempt may help.
+    fn advise(result: Result<&T, &Self>) -> Advice;
+
+    /// The refusal of one of our own policies, if this error shows one: for classifiers with a list of their
+    /// own. Unless said otherwise it does not.
+    fn refusal(error: &Self) -> Option<&Rejected> {
+        let _ = error;
+        None
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E: Refusal> Verdict<T> for E {
+    #[inline]
+    fn classify(result: Result<&T, &E>) -> Outcome {
+        match result.map_err(Refusal::rejected) {
+            Ok(_) => Outcome::Success,
+            Err(Some(refusal)) => refusal.outcome(),
+            Err(None) => Outcome::Failure,
+        }
+    }
+
+    #[inline]
+    fn advise(result: Result<&T, &E>) -> Advice {
         match result.map_err(Refusal::rejected) {
             Ok(_) => Advice::Stop,
-            Err(Some(refusal)) if !refusal.started() => Advice::Refused(refusal.retry_after()),
-            Err(_) => Advice::Retry,
+            Err(Some(refusal)) => refusal.advice(),
+            Err(None) => Advice::Retry,
+        }
+    }
+
+    #[inline]
+    fn refusal(error: &E) -> Option<&Rejected> {
+        error.rejected()
+    }
+}
+
+impl Rejected {
+    /// What it says about the dependency behind the policy that refused: nothing, if that was not asked;
+    /// an expired timeout is a failure.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        if self.started() {
+            Outcome::Failure
+        } else {
+            Outcome::Ignored
+        }
+    }
+
+    /// What it says about another attempt.
+    #[must_use]
+    pub const fn advice(&self) -> Advice {
+        if self.started() {
+            Advice::Retry
+        } else {
+            Advice::Refused(self.retry_after())
         }
     }
 }
@@ -182,7 +287,7 @@ impl<F> fmt::Debug for Except<F> {
 
 impl<T, E, F> Classify<T, E> for Except<F>
 where
-    E: Refusal,
+    E: Verdict<T>,
     F: Fn(Result<&T, &E>) -> Option<Outcome>,
 {
     #[inline]

@@ -58,7 +58,7 @@ mod window;
 pub use breaker::handle::CircuitBreaker;
 pub use budget::handle::Budget;
 pub use bulkhead::handle::Bulkhead;
-pub use classify::{Advice, Classify, Except, OnError, Outcome};
+pub use classify::{Advice, Classify, Except, OnError, Outcome, Verdict};
 pub use deadline::instant::Deadline;
 pub use error::{
     Adapt, Adapted, CarryRejected, Error, InvalidConfig, Reason, Refusal, Rejected, Violation,

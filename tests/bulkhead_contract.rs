@@ -24,7 +24,7 @@ use buttress::{
     Bulkhead, CircuitBreaker, Outcome, Reason, Refusal, Rejected,
     breaker::State,
     bulkhead::Config,
-    guard::{Ending, Guard, Guarded, Policy, Settlement, Yes},
+    guard::{EndWith, Ending, Guard, Guarded, Policy, Settlement, Yes},
     telemetry::EventKind,
 };
 use strict::{Ask, Strict, panic_of, send};
@@ -226,7 +226,7 @@ async fn a_body_keeps_the_place_until_it_has_been_read_or_dropped() {
     for read in [true, false] {
         let bulkhead = queueing(1);
         let inner = Strict::<BoxError>::new().0;
-        let mut service = bulkhead.layer(inner).with_ending(AtBodyEnd);
+        let mut service = bulkhead.layer(inner).end_with(AtBodyEnd);
         let body = send(&mut service, Ask::answer()).await.unwrap();
         let mut next = spawn(send(&mut service, Ask::answer()));
         assert_pending!(next.poll());

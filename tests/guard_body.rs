@@ -16,7 +16,7 @@ use std::time::Duration;
 use buttress::{
     CircuitBreaker, Outcome, Refusal,
     breaker::State,
-    guard::{Ending, Guard, Guarded, Judge, Policy, Settlement},
+    guard::{EndWith, Ending, Guard, Guarded, Judge, Policy, Settlement},
 };
 use policies::Queue;
 use strict::{Ask, Strict, panic_of, send};
@@ -105,7 +105,7 @@ async fn guarded() -> (Guarded<Strict, Both, AtBodyEnd>, CircuitBreaker, Both) {
     breaker.try_acquire().unwrap().failure();
     advance(second).await;
     let guard = Guard::new((breaker.clone(), Queue::new(1, 0)));
-    let service = guard.layer(Strict::new().0).with_ending(AtBodyEnd);
+    let service = guard.layer(Strict::new().0).end_with(AtBodyEnd);
     (service, breaker, guard)
 }
 

@@ -92,7 +92,8 @@ pub struct Config {
     /// fluke should neither close nor re-open.
     #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub probes: u32,
-    /// A probe that is still running at this age counts as failed. Default: 10 s.
+    /// A probe that is still running at this age counts as failed; one that was answered by then, and whose
+    /// response goes on (see `http::after_body`), as good. Default: 10 s.
     #[cfg_attr(feature = "serde", serde(with = "crate::serial"))]
     pub probe_timeout: Duration,
     /// After closing, lets in a share of the calls that grows over this time from a tenth to all of

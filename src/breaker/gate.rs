@@ -189,6 +189,19 @@ impl Gate {
         }
     }
 
+    /// A call was answered that goes on.
+    pub(crate) fn answered(
+        &self,
+        ticket: Ticket,
+        now: impl Fn() -> u64,
+        tell: impl FnOnce(Vec<Change>),
+    ) {
+        // It matters for a probe alone.
+        if !matches!(ticket.role(), Role::REGULAR | Role::UNJUDGED) {
+            self.locked(tell, |machine| machine.answered(ticket, now()));
+        }
+    }
+
     /// Counts a call that ended and of which the machine need not hear at once; false if it must.
     #[inline]
     pub(crate) fn count(&self, ticket: Ticket, outcome: Outcome, now: impl Fn() -> u64) -> bool {

@@ -259,6 +259,12 @@ impl Policy for Breaker {
             .cancel(ticket, || self.nanos(&now), |changes| self.tell(changes));
     }
 
+    fn answered(&self, ticket: &Ticket, now: &Now) {
+        let now = || self.nanos(now);
+        self.gate
+            .answered(*ticket, now, |changes| self.tell(changes));
+    }
+
     #[inline]
     fn settle(&self, ticket: Ticket, outcome: Outcome, now: &Now) {
         if self.gate.count(ticket, outcome, || self.nanos(now)) {

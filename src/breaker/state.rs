@@ -196,6 +196,16 @@ impl Machine {
         }
     }
 
+    /// A call was answered that goes on.
+    pub(crate) fn answered(&mut self, ticket: Ticket, now: u64) {
+        // First: one that hung until now has been judged.
+        self.catch_up(now);
+        let current = ticket.generation() == self.short_generation();
+        if let (Phase::HalfOpen(trial), true) = (&mut self.phase, current) {
+            trial.answer(ticket.role().0);
+        }
+    }
+
     /// A call ended. Says whether it still counted: a late one changes nothing.
     ///
     /// The time is asked only where something depends on it.

@@ -20,6 +20,8 @@ pub(super) struct Trial {
 struct Probe {
     id: u32,
     started: u64,
+    /// It goes on, and does not hang.
+    answered: bool,
 }
 
 /// What the probes prove.
@@ -46,6 +48,7 @@ impl Trial {
         self.running.push(Probe {
             id: self.last_id,
             started: now,
+            answered: false,
         });
         Some(self.last_id)
     }
@@ -59,30 +62,42 @@ impl Trial {
         true
     }
 
+    /// The probe of that name was answered, and goes on.
+    pub(super) fn answer(&mut self, id: u32) {
+        let probe = self.running.iter_mut().find(|probe| probe.id == id);
+        probe.into_iter().for_each(|probe| probe.answered = true);
+    }
+
     pub(super) fn judge(&mut self, mark: Mark) {
         add(&mut self.judged, mark);
     }
 
-    /// Ends the probes that have hung too long and judges them. Says how many.
+    /// Ends the probes that have taken too long and judges them: those that were answered and go on are well,
+    /// the others hang. Says how many do.
     pub(super) fn end_hung(&mut self, now: u64, config: &Config) -> u32 {
-        let before = self.running.len();
         self.judged = self.judged_at(now, config);
         let timeout = nanos(config.probe_timeout);
-        self.running.retain(|probe| !probe.is_hung(now, timeout));
-        (before - self.running.len()) as u32
+        let mut hung = 0;
+        self.running.retain(|probe| {
+            let over = probe.is_over(now, timeout);
+            hung += u32::from(over && !probe.answered);
+            !over
+        });
+        hung
     }
 
-    /// What has been judged once the probes that hang by now are.
+    /// What has been judged once the probes that have taken too long by now are.
     fn judged_at(&self, now: u64, config: &Config) -> Counts {
         let timeout = nanos(config.probe_timeout);
         let mut judged = self.judged;
         for probe in self
             .running
             .iter()
-            .filter(|probe| probe.is_hung(now, timeout))
+            .filter(|probe| probe.is_over(now, timeout))
         {
+            let failed = !probe.answered;
             let slow = now - probe.started > config.slow_after();
-            add(&mut judged, Mark { failed: true, slow });
+            add(&mut judged, Mark { failed, slow });
         }
         judged
     }
@@ -114,7 +129,7 @@ impl Trial {
 }
 
 impl Probe {
-    fn is_hung(&self, now: u64, timeout: u64) -> bool {
+    fn is_over(&self, now: u64, timeout: u64) -> bool {
         now.saturating_sub(self.started) >= timeout
     }
 }

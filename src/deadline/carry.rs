@@ -21,6 +21,13 @@ pub trait CarryDeadline<R: ?Sized> {
     fn write(&self, request: &mut R, deadline: Deadline) {
         let _ = (request, deadline);
     }
+
+    /// Called in place of [`write`](Self::write) where the deadline that holds is the request's own. A strategy
+    /// that writes how much time is left, and not until when, brings that up to date; by default nothing
+    /// is done.
+    fn refresh(&self, request: &mut R, deadline: Deadline) {
+        let _ = (request, deadline);
+    }
 }
 
 /// Requests carry no deadline: the default.

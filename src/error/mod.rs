@@ -9,7 +9,11 @@
 
 mod flat;
 mod invalid;
+#[cfg(not(feature = "tonic"))]
+mod no_source;
 mod rejected;
+#[cfg(feature = "tonic")]
+mod status_source;
 
 pub use flat::{Adapt, Adapted, CarryRejected, Error, Refusal};
 pub(crate) use invalid::Violations;

@@ -8,6 +8,9 @@ const NO_HINT: u64 = u64::MAX;
 /// It tells which policy (by its name), why, and when it is worth asking again. It is plain data of
 /// four words; making one allocates nothing (turning it into a boxed error takes the box).
 ///
+/// As an error it is the end of its chain; with the feature `tonic` its source is a `tonic::Status` of its
+/// [code](Reason::grpc_code), since that is where tonic looks for it.
+///
 /// ```
 /// use buttress::{Reason, Rejected};
 /// use std::time::Duration;
@@ -74,7 +77,31 @@ impl Reason {
         }
     }
 
-    const fn sentence(self) -> &'static str {
+    /// The HTTP status that says it: 429 (Too Many Requests) for a rate, 504 (Gateway Timeout) for time that
+    /// ran out, 503 (Service Unavailable) for all else.
+    #[must_use]
+    pub const fn http_status(self) -> u16 {
+        match self {
+            Self::RateLimited | Self::CostAboveBurst => 429,
+            Self::TimedOut | Self::DeadlineExceeded | Self::Expired => 504,
+            _ => 503,
+        }
+    }
+
+    /// The gRPC code that says it: 8 (`RESOURCE_EXHAUSTED`) for a rate, places or keys, 4
+    /// (`DEADLINE_EXCEEDED`) for time that ran out, 14 (`UNAVAILABLE`) for a circuit breaker.
+    #[must_use]
+    pub const fn grpc_code(self) -> i32 {
+        match self {
+            Self::Full | Self::RateLimited | Self::CostAboveBurst | Self::TooManyKeys => 8,
+            Self::TimedOut | Self::DeadlineExceeded | Self::Expired => 4,
+            _ => 14,
+        }
+    }
+
+    /// What it says, for people.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
         match self {
             Self::Open => "circuit breaker is open",
             Self::HalfOpen => "circuit breaker is half-open and all its probes are taken",
@@ -186,5 +213,3 @@ impl fmt::Display for Rejected {
         }
     }
 }
-
-impl std::error::Error for Rejected {}

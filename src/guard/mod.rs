@@ -117,6 +117,7 @@
 //! # }
 //! ```
 
+mod ending;
 #[cfg(feature = "reload")]
 pub(crate) mod far;
 mod once;
@@ -131,6 +132,7 @@ mod until;
 mod value;
 
 pub use crate::sys::Now;
+pub use ending::{EndWith, WithEnding, with_ending};
 pub use once::{Acquire, Call, FlatCall, Once, OnceFlat, Start};
 pub use pair::PairWait;
 pub use policy::{Admission, Admit, Flag, Never, No, Policy, Spare, Yes};

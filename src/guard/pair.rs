@@ -106,6 +106,11 @@ impl<A: Policy, B: Policy> Policy for (A, B) {
         self.1.cancel(second);
     }
 
+    fn answered(&self, (first, second): &Self::Ticket, now: &Now) {
+        self.0.answered(first, now);
+        self.1.answered(second, now);
+    }
+
     #[inline(always)]
     fn settle(&self, (first, second): Self::Ticket, outcome: Outcome, now: &Now) {
         if !B::Settles::IS {

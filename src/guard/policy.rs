@@ -83,6 +83,12 @@ pub trait Policy {
     /// asked to admit the same call again.)
     fn cancel(&self, ticket: Self::Ticket);
 
+    /// The dependency has answered, and the call goes on: the body of its response is still to come. So it
+    /// does not hang. Asked where an [`Ending`](super::Ending) says so, at most once.
+    fn answered(&self, ticket: &Self::Ticket, now: &Now) {
+        let _ = (ticket, now);
+    }
+
     /// The call ended. Never asked of a ticket twice.
     fn settle(&self, ticket: Self::Ticket, outcome: Outcome, now: &Now);
 

@@ -11,6 +11,7 @@ use pin_project::{pin_project, pinned_drop};
 use tower::Service;
 
 use super::{
+    ending::EndWith,
     policy::{Admission, Admit, Flag, Policy, Spare},
     settle::{AtResponse, Ending, Settlement},
 };
@@ -50,19 +51,14 @@ impl<S, G> Guarded<S, G> {
 }
 
 impl<S, G, M> Guarded<S, G, M> {
-    /// The same with another idea of when a call has ended.
-    pub fn with_ending<N>(self, ending: N) -> Guarded<S, G, N> {
-        Guarded {
-            inner: self.inner,
-            guard: self.guard,
-            ending,
-            refused: None,
-        }
-    }
-
     /// The guard: the handle to its policies.
     pub const fn guard(&self) -> &G {
         &self.guard
+    }
+
+    /// When a call has ended.
+    pub const fn ending(&self) -> &M {
+        &self.ending
     }
 
     /// The inner service.
@@ -78,6 +74,19 @@ impl<S, G, M> Guarded<S, G, M> {
     /// The inner service.
     pub fn into_inner(self) -> S {
         self.inner
+    }
+}
+
+impl<S, G, M, N> EndWith<N> for Guarded<S, G, M> {
+    type Ended = Guarded<S, G, N>;
+
+    fn end_with(self, ending: N) -> Self::Ended {
+        Guarded {
+            inner: self.inner,
+            guard: self.guard,
+            ending,
+            refused: None,
+        }
     }
 }
 

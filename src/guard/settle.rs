@@ -4,7 +4,7 @@ use std::{fmt, mem};
 
 use super::policy::{Admission, Admit, Flag, No, Policy, Yes};
 use crate::{
-    classify::{Classify, Outcome},
+    classify::{Advice, Classify, Outcome},
     error::Rejected,
     sys::Now,
 };
@@ -32,6 +32,15 @@ impl<G: Policy> Settlement<G> {
         }
     }
 
+    /// The dependency has answered, and the call goes on: for an [`Ending`] that settles later. A circuit breaker's
+    /// probe does not hang then, however long its response goes on.
+    pub fn answered(&self) {
+        if let Some(held) = &self.held {
+            let (guard, ticket) = G::Settles::by_ref(held);
+            guard.answered(ticket, &Now::lazy());
+        }
+    }
+
     /// The call ended so.
     #[inline]
     pub fn settle(mut self, outcome: Outcome) {
@@ -56,9 +65,35 @@ impl<G: Policy> Settlement<G> {
         self.settle(outcome);
     }
 
+    /// What the guard's classifier says of this result: for an [`Ending`] that settles later.
+    /// [`Outcome::Ignored`] where no policy asks.
+    #[inline]
+    pub fn outcome<T, E>(&self, result: Result<&T, &E>) -> Outcome
+    where
+        G::Judges: Judge<G, T, E>,
+    {
+        match &self.held {
+            Some(held) => G::Judges::judge(&G::Settles::by_ref(held).0, result),
+            None => Outcome::Ignored,
+        }
+    }
+
+    /// Whether another attempt may follow this result, in the eyes of the guard's classifier.
+    /// [`Advice::Stop`] where no policy asks.
+    #[inline]
+    pub fn advice<T, E>(&self, result: Result<&T, &E>) -> Advice
+    where
+        G::Judges: Judge<G, T, E>,
+    {
+        match &self.held {
+            Some(held) => G::Judges::advise(&G::Settles::by_ref(held).0, result),
+            None => Advice::Stop,
+        }
+    }
+
     /// Runs a piece of the call. A panic in it is a failure, and travels on.
     #[inline]
-    pub(super) fn watch<T>(&mut self, piece: impl FnOnce() -> T) -> T {
+    pub fn watch<T>(&mut self, piece: impl FnOnce() -> T) -> T {
         struct OnPanic<'a, G: Policy>(&'a mut Settlement<G>);
 
         impl<G: Policy> Drop for OnPanic<'_, G> {
@@ -159,6 +194,9 @@ impl<G: Policy, T, E> Ending<G, T, E> for AsPermit {
 pub trait Judge<G, T, E>: Flag {
     /// Judges it.
     fn judge(guard: &G, result: Result<&T, &E>) -> Outcome;
+
+    /// Says whether another attempt may follow.
+    fn advise(guard: &G, result: Result<&T, &E>) -> Advice;
 }
 
 impl<G: Classify<T, E>, T, E> Judge<G, T, E> for Yes {
@@ -166,12 +204,22 @@ impl<G: Classify<T, E>, T, E> Judge<G, T, E> for Yes {
     fn judge(guard: &G, result: Result<&T, &E>) -> Outcome {
         guard.classify(result)
     }
+
+    #[inline]
+    fn advise(guard: &G, result: Result<&T, &E>) -> Advice {
+        guard.advise(result)
+    }
 }
 
 impl<G, T, E> Judge<G, T, E> for No {
     #[inline]
     fn judge(_: &G, _: Result<&T, &E>) -> Outcome {
         Outcome::Ignored
+    }
+
+    #[inline]
+    fn advise(_: &G, _: Result<&T, &E>) -> Advice {
+        Advice::Stop
     }
 }
 
@@ -209,6 +257,14 @@ impl<G: Policy> Permit<G> {
     /// It ended so.
     pub fn settle(self, outcome: Outcome) {
         self.0.settle(outcome);
+    }
+}
+
+/// For a call whose right to run was asked for beforehand, and whose end is not its response: give it to an
+/// [`Ending`] when the response is there.
+impl<G: Policy> From<Permit<G>> for Settlement<G> {
+    fn from(Permit(settlement): Permit<G>) -> Self {
+        settlement
     }
 }
 

@@ -361,6 +361,10 @@ impl<P: Policy, C, D: Patience> Policy for Guard<P, C, D> {
         self.policy().cancel(ticket);
     }
 
+    fn answered(&self, ticket: &Self::Ticket, now: &Now) {
+        self.policy().answered(ticket, now);
+    }
+
     #[inline]
     fn settle(&self, ticket: Self::Ticket, outcome: Outcome, now: &Now) {
         self.policy().settle(ticket, outcome, now);

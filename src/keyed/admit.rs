@@ -82,6 +82,10 @@ impl<P: Template, K, F> Policy for Keyed<P, K, F> {
         hold.policy().cancel(ticket);
     }
 
+    fn answered(&self, Ticket { ticket, hold }: &Self::Ticket, now: &Now) {
+        hold.policy().answered(ticket, now);
+    }
+
     #[inline]
     fn settle(&self, Ticket { ticket, hold }: Self::Ticket, outcome: Outcome, now: &Now) {
         hold.policy().settle(ticket, outcome, now);

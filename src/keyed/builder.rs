@@ -5,7 +5,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 use super::{
     config::{Config, Overflow},
     handle::PerKey,
-    key::{Borrowed, ByCaller},
+    key::{Borrowed, ByCaller, Finds},
     policy::{Configure, Keyed},
 };
 use crate::{
@@ -78,6 +78,12 @@ impl<P: Template, C, D> Guard<P, C, D> {
         F: Fn(&R) -> &Q,
     {
         Builder::new(self, Borrowed::new(by))
+    }
+
+    /// The same with what finds keys and is a type of its own: those of `http::keys` (feature `http`), or yours,
+    /// see [`Finds`].
+    pub fn keyed_by<F: Finds>(self, by: F) -> Builder<P, F::Key, F, C, D> {
+        Builder::new(self, by)
     }
 
     /// The same where no request says whose it is, but whoever makes a call does: see

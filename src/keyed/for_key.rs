@@ -184,6 +184,10 @@ impl<P: Template, K, F, C, D: Patience> Policy for ForKey<P, K, F, C, D> {
         self.held().cancel(ticket);
     }
 
+    fn answered(&self, ticket: &P::Ticket, now: &Now) {
+        self.held().answered(ticket, now);
+    }
+
     fn settle(&self, ticket: P::Ticket, outcome: Outcome, now: &Now) {
         self.held().settle(ticket, outcome, now);
     }

@@ -5,7 +5,7 @@ use std::{borrow::Borrow, fmt, hash::Hash, marker::PhantomData};
 /// Where a request says whose it is.
 ///
 /// A closure that makes the key is one ([`Guard::keyed`](crate::guard::Guard::keyed)), and so is
-/// [`Borrowed`].
+/// [`Borrowed`]; those of HTTP stand in `http::keys`. One that is a type of yours implements [`Finds`] as well.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot say which `{K}` the request `{R}` belongs to",
     label = "finds no key in this request",
@@ -48,6 +48,46 @@ impl<R: ?Sized, K: Hash + Eq, F: Fn(&R) -> K> KeyOf<R, K> for F {
     fn keep(found: K) -> K {
         found
     }
+}
+
+/// What is a type of its own and finds keys says what keys those are: then
+/// [`keyed_by`](crate::guard::Guard::keyed_by) takes it as it is.
+///
+/// ```
+/// use buttress::{CircuitBreaker, keyed::{Finds, KeyOf}};
+///
+/// struct Request {
+///     tenant: u64,
+/// }
+///
+/// #[derive(Clone, Copy)]
+/// struct Tenant;
+///
+/// impl Finds for Tenant {
+///     type Key = u64;
+/// }
+///
+/// impl KeyOf<Request, u64> for Tenant {
+///     type Found<'r> = u64;
+///
+///     fn find(&self, request: &Request) -> u64 {
+///         request.tenant
+///     }
+///     fn is(found: &u64, key: &u64) -> bool {
+///         found == key
+///     }
+///     fn keep(found: u64) -> u64 {
+///         found
+///     }
+/// }
+///
+/// let per_tenant = CircuitBreaker::builder().build()?.keyed_by(Tenant).build()?;
+/// # let _: buttress::keyed::PerKey<buttress::breaker::Breaker, u64, Tenant> = per_tenant;
+/// # Ok::<(), buttress::InvalidConfig>(())
+/// ```
+pub trait Finds {
+    /// What is kept of each.
+    type Key;
 }
 
 /// A key that is looked up as the request has it, a `&str` say, and owned only when it is new.

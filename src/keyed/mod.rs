@@ -22,6 +22,6 @@ pub use builder::Builder;
 pub use config::{Config, Overflow};
 pub use for_key::ForKey;
 pub use handle::PerKey;
-pub use key::{Borrowed, ByCaller, KeyOf};
+pub use key::{Borrowed, ByCaller, Finds, KeyOf};
 pub use policy::Keyed;
 pub use snapshot::Snapshot;

@@ -134,7 +134,7 @@ impl<A> fmt::Debug for Retries<A> {
     }
 }
 
-impl<A, S, R, C, Y, D, B> retry::Plan<Attempts<S, B, C, Y, D>, Envelope<R>> for Retries<A>
+impl<A, S, R, C, Y, D, B, M> retry::Plan<Attempts<S, B, C, Y, D, M>, Envelope<R>> for Retries<A>
 where
     A: Again<Handle<C, Y, D>, R>,
 {
@@ -142,18 +142,18 @@ where
     type Kept = Kept<A::Kept>;
 
     #[inline]
-    fn core<'a>(&'a self, service: &'a Attempts<S, B, C, Y, D>) -> &'a Retrying {
+    fn core<'a>(&'a self, service: &'a Attempts<S, B, C, Y, D, M>) -> &'a Retrying {
         &service.guard().policy().retry
     }
 
     #[inline]
-    fn judge<'a>(&'a self, service: &'a Attempts<S, B, C, Y, D>) -> &'a C {
+    fn judge<'a>(&'a self, service: &'a Attempts<S, B, C, Y, D, M>) -> &'a C {
         service.guard().classifier()
     }
 
     fn again(
         &self,
-        service: &Attempts<S, B, C, Y, D>,
+        service: &Attempts<S, B, C, Y, D, M>,
         kept: &Self::Kept,
         attempt: Attempt,
     ) -> Option<Envelope<R>> {
@@ -162,7 +162,7 @@ where
 
     fn last(
         &self,
-        service: &Attempts<S, B, C, Y, D>,
+        service: &Attempts<S, B, C, Y, D, M>,
         kept: Self::Kept,
         attempt: Attempt,
     ) -> Option<Envelope<R>> {

@@ -22,7 +22,7 @@ use crate::{
     bulkhead::Places,
     classify::Outcome,
     error::Rejected,
-    guard::{Admission, Admit, Guard, Guarded, Now, Policy, Until, Yes},
+    guard::{Admission, Admit, AtResponse, Guard, Guarded, Now, Policy, Until, Yes},
     hedge,
     rate_limit::Limiter,
     retry,
@@ -35,8 +35,8 @@ use crate::{
 pub type Handle<C, Y, D> = Guard<Core<Y, D>, C, Until<OfCall>>;
 
 /// A service behind all that stands around each of its attempts. `B` is where a request carries its
-/// deadline.
-pub type Attempts<S, B, C, Y, D> = Guarded<InTime<S, B>, Handle<C, Y, D>>;
+/// deadline, `M` says when it has ended.
+pub type Attempts<S, B, C, Y, D, M = AtResponse> = Guarded<InTime<S, B>, Handle<C, Y, D>, M>;
 
 /// The policies, outermost first.
 pub(super) type Members = (Switched<Limiter<Yes>>, Settled);
@@ -126,6 +126,10 @@ impl<Y, D> Policy for Core<Y, D> {
 
     fn cancel(&self, ticket: Self::Ticket) {
         self.members.1.cancel(ticket);
+    }
+
+    fn answered(&self, ticket: &Self::Ticket, now: &Now) {
+        self.members.1.answered(ticket, now);
     }
 
     #[inline]

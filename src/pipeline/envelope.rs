@@ -99,8 +99,9 @@ fn has_waited(then: Instant, here: &Now) -> bool {
 #[cold]
 fn again<R, D: CarryDeadline<R>>(strategy: &D, request: &mut R, deadline: Option<Deadline>) {
     if let Some(deadline) = deadline {
-        if strategy.read(request).is_none_or(|it| deadline < it) {
-            strategy.write(request, deadline);
+        match strategy.read(request) {
+            Some(own) if own <= deadline => strategy.refresh(request, own),
+            _ => strategy.write(request, deadline),
         }
     }
 }

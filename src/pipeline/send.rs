@@ -8,14 +8,14 @@ use super::{
     again::{Again, Hedges, Kept, Retries},
     core::Handle,
     envelope::{Envelope, InTime},
-    future::{Boxed, Hedging, ResponseFuture, State},
+    future::{Hedging, ResponseFuture, State},
     terms::{NONE, Sender},
 };
 use crate::{
     classify::Classify,
     deadline::{CarryDeadline, instant::Deadline},
     error::CarryRejected,
-    guard::{self, Admit, AtResponse, Guarded, Yes},
+    guard::{self, Admit, Ending, Guarded, Yes},
     hedge::{self, future::Spare},
     retry,
     sys::Now,
@@ -23,27 +23,31 @@ use crate::{
 };
 
 /// Who makes the first attempt, and how there is a service for later ones. `S` stands behind the guard `G`.
-pub(super) trait Instance<S, G> {
+pub(super) trait Instance<S, G, M> {
     /// The only attempt, and what becomes of it.
-    fn once<R, T>(self, envelope: R, then: impl FnOnce(Future<S, R, G>) -> T) -> T
+    fn once<R, T>(self, envelope: R, then: impl FnOnce(Future<S, R, G, M>) -> T) -> T
     where
         S: Service<R>,
         G: Admit<R, Queues = Yes>;
 
     /// The first of several.
-    fn first<R, T>(self, envelope: R, then: impl FnOnce(Future<S, R, G>, Guarded<S, G>) -> T) -> T
+    fn first<R, T>(
+        self,
+        envelope: R,
+        then: impl FnOnce(Future<S, R, G, M>, Guarded<S, G, M>) -> T,
+    ) -> T
     where
         S: Service<R>,
         G: Admit<R, Queues = Yes>;
 }
 
 /// The future of one attempt.
-type Future<S, R, G> = guard::ResponseFuture<S, R, G, AtResponse>;
+type Future<S, R, G, M> = guard::ResponseFuture<S, R, G, M>;
 
 /// One that was made ready, and stays with its owner.
-impl<S: Clone, G: Clone> Instance<S, G> for &mut Guarded<S, G> {
+impl<S: Clone, G: Clone, M: Clone> Instance<S, G, M> for &mut Guarded<S, G, M> {
     #[inline(always)]
-    fn once<R, T>(self, envelope: R, then: impl FnOnce(Future<S, R, G>) -> T) -> T
+    fn once<R, T>(self, envelope: R, then: impl FnOnce(Future<S, R, G, M>) -> T) -> T
     where
         S: Service<R>,
         G: Admit<R, Queues = Yes>,
@@ -52,7 +56,11 @@ impl<S: Clone, G: Clone> Instance<S, G> for &mut Guarded<S, G> {
     }
 
     #[inline(always)]
-    fn first<R, T>(self, envelope: R, then: impl FnOnce(Future<S, R, G>, Guarded<S, G>) -> T) -> T
+    fn first<R, T>(
+        self,
+        envelope: R,
+        then: impl FnOnce(Future<S, R, G, M>, Guarded<S, G, M>) -> T,
+    ) -> T
     where
         S: Service<R>,
         G: Admit<R, Queues = Yes>,
@@ -65,9 +73,9 @@ impl<S: Clone, G: Clone> Instance<S, G> for &mut Guarded<S, G> {
 /// One that comes along with its call.
 pub(super) struct Own<A>(pub(super) A);
 
-impl<S: Clone, G: Clone> Instance<S, G> for Own<Guarded<S, G>> {
+impl<S: Clone, G: Clone, M: Clone> Instance<S, G, M> for Own<Guarded<S, G, M>> {
     #[inline(always)]
-    fn once<R, T>(mut self, envelope: R, then: impl FnOnce(Future<S, R, G>) -> T) -> T
+    fn once<R, T>(mut self, envelope: R, then: impl FnOnce(Future<S, R, G, M>) -> T) -> T
     where
         S: Service<R>,
         G: Admit<R, Queues = Yes>,
@@ -79,7 +87,7 @@ impl<S: Clone, G: Clone> Instance<S, G> for Own<Guarded<S, G>> {
     fn first<R, T>(
         mut self,
         envelope: R,
-        then: impl FnOnce(Future<S, R, G>, Guarded<S, G>) -> T,
+        then: impl FnOnce(Future<S, R, G, M>, Guarded<S, G, M>) -> T,
     ) -> T
     where
         S: Service<R>,
@@ -92,32 +100,37 @@ impl<S: Clone, G: Clone> Instance<S, G> for Own<Guarded<S, G>> {
 
 /// A call arrives.
 #[inline(always)]
-pub(super) fn send<S, B, R, A, C, Y, D>(
+pub(super) fn send<S, B, R, A, C, Y, D, M>(
     handle: &Handle<C, Y, D>,
     carrier: &B,
-    instance: impl Instance<InTime<S, B>, Handle<C, Y, D>>,
+    instance: impl Instance<InTime<S, B>, Handle<C, Y, D>, M>,
     mut request: R,
-) -> ResponseFuture<S, B, R, A, C, Y, D>
+) -> ResponseFuture<S, B, R, A, C, Y, D, M>
 where
     S: Service<R> + Clone,
     S::Error: CarryRejected,
     B: CarryDeadline<R> + Clone,
     A: Again<Handle<C, Y, D>, R>,
-    C: Classify<S::Response, S::Error>,
+    M: Ending<Handle<C, Y, D>, S::Response, S::Error> + Clone,
+    C: Classify<M::Response, S::Error>,
 {
     let core = handle.policy();
     let settings = core.terms.get();
-    let mut deadline = carrier.read(&request);
+    let theirs = carrier.read(&request);
     let now = Now::lazy();
-    if deadline.is_some_and(|deadline| deadline.is_over(now.get())) {
+    if theirs.is_some_and(|deadline| deadline.is_over(now.get())) {
         return ResponseFuture::expired(core.expired());
     }
+    let mut deadline = theirs;
     if settings.deadline != NONE {
         let own = Deadline::after_from(now.get(), Duration::from_nanos(settings.deadline));
         if deadline.is_none_or(|deadline| own < deadline) {
             deadline = Some(own);
             carrier.write(&mut request, own);
         }
+    }
+    if let Some(theirs) = theirs.filter(|theirs| deadline == Some(*theirs)) {
+        carrier.refresh(&mut request, theirs);
     }
     let terms = Terms {
         limit: settings.attempt,
@@ -161,17 +174,18 @@ fn keep<A: Again<H, R>, H, R>(handle: &H, envelope: &mut Envelope<R>) -> Option<
 }
 
 #[inline(never)]
-fn hedged<S, B, R, A, C, Y, D>(
+fn hedged<S, B, R, A, C, Y, D, M>(
     handle: &Handle<C, Y, D>,
-    instance: impl Instance<InTime<S, B>, Handle<C, Y, D>>,
+    instance: impl Instance<InTime<S, B>, Handle<C, Y, D>, M>,
     mut envelope: Envelope<R>,
-) -> Boxed<Hedging<S, B, R, A, C, Y, D>>
+) -> Hedging<S, B, R, A, C, Y, D, M>
 where
     S: Service<R> + Clone,
     S::Error: CarryRejected,
     B: CarryDeadline<R> + Clone,
     A: Again<Handle<C, Y, D>, R>,
-    C: Classify<S::Response, S::Error>,
+    M: Ending<Handle<C, Y, D>, S::Response, S::Error> + Clone,
+    C: Classify<M::Response, S::Error>,
 {
     let hedges = Hedges {
         handle: handle.clone(),

@@ -9,7 +9,7 @@ use tower::{Layer, Service};
 
 use super::{
     again::ByRequest,
-    core::Attempts,
+    core::{Attempts, Handle},
     cover::{Cover, NoFallback},
     future::ResponseFuture,
     handle::Resilience,
@@ -19,6 +19,7 @@ use crate::{
     classify::{Classify, OnError},
     deadline::{CarryDeadline, NoDeadline},
     error::CarryRejected,
+    guard::{AtResponse, EndWith, Ending},
     replay::{Cloned, Replay},
 };
 
@@ -36,9 +37,9 @@ use crate::{
 /// }
 /// # let _ = |members: Resilient<tower::util::BoxCloneSyncService<(), (), tower::BoxError>>| Client { members }.members;
 /// ```
-pub struct Resilient<S, C = OnError, Y = Cloned, D = NoDeadline, F = NoFallback> {
-    attempts: Attempts<S, D, C, Y, D>,
-    resilience: Resilience<C, Y, D, F>,
+pub struct Resilient<S, C = OnError, Y = Cloned, D = NoDeadline, F = NoFallback, M = AtResponse> {
+    pub(super) attempts: Attempts<S, D, C, Y, D, M>,
+    pub(super) resilience: Resilience<C, Y, D, F>,
 }
 
 impl<S, C, Y, D, F> Resilient<S, C, Y, D, F> {
@@ -54,7 +55,9 @@ impl<S, C, Y, D, F> Resilient<S, C, Y, D, F> {
             resilience,
         }
     }
+}
 
+impl<S, C, Y, D, F, M> Resilient<S, C, Y, D, F, M> {
     /// The pipeline: the handle.
     pub const fn resilience(&self) -> &Resilience<C, Y, D, F> {
         &self.resilience
@@ -76,7 +79,18 @@ impl<S, C, Y, D, F> Resilient<S, C, Y, D, F> {
     }
 }
 
-impl<S: Clone, C, Y, D: Clone, F: Clone> Clone for Resilient<S, C, Y, D, F> {
+impl<S, C, Y, D, F, M, N> EndWith<N> for Resilient<S, C, Y, D, F, M> {
+    type Ended = Resilient<S, C, Y, D, F, N>;
+
+    fn end_with(self, ending: N) -> Self::Ended {
+        Resilient {
+            attempts: self.attempts.end_with(ending),
+            resilience: self.resilience,
+        }
+    }
+}
+
+impl<S: Clone, C, Y, D: Clone, F: Clone, M: Clone> Clone for Resilient<S, C, Y, D, F, M> {
     fn clone(&self) -> Self {
         Self {
             attempts: self.attempts.clone(),
@@ -85,7 +99,7 @@ impl<S: Clone, C, Y, D: Clone, F: Clone> Clone for Resilient<S, C, Y, D, F> {
     }
 }
 
-impl<S: fmt::Debug, C, Y, D, F> fmt::Debug for Resilient<S, C, Y, D, F> {
+impl<S: fmt::Debug, C, Y, D, F, M> fmt::Debug for Resilient<S, C, Y, D, F, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resilient")
             .field("inner", self.get_ref())
@@ -94,18 +108,19 @@ impl<S: fmt::Debug, C, Y, D, F> fmt::Debug for Resilient<S, C, Y, D, F> {
     }
 }
 
-impl<S, R, C, Y, D, F> Service<R> for Resilient<S, C, Y, D, F>
+impl<S, R, C, Y, D, F, M> Service<R> for Resilient<S, C, Y, D, F, M>
 where
     S: Service<R> + Clone,
     S::Error: CarryRejected,
-    C: Classify<S::Response, S::Error>,
+    M: Ending<Handle<C, Y, D>, S::Response, S::Error> + Clone,
+    C: Classify<M::Response, S::Error>,
     Y: Replay<R>,
     D: CarryDeadline<R> + Clone,
-    F: Cover<R, S::Response, S::Error>,
+    F: Cover<R, M::Response, S::Error>,
 {
-    type Response = S::Response;
+    type Response = M::Response;
     type Error = S::Error;
-    type Future = F::Future<ResponseFuture<S, D, R, ByRequest, C, Y, D>>;
+    type Future = F::Future<ResponseFuture<S, D, R, ByRequest, C, Y, D, M>>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {

@@ -103,6 +103,12 @@ impl<P: Policy> Policy for Switched<P> {
         }
     }
 
+    fn answered(&self, ticket: &Self::Ticket, now: &Now) {
+        if let Given::Ticket(ticket) = ticket {
+            self.policy.answered(ticket, now);
+        }
+    }
+
     #[inline]
     fn settle(&self, ticket: Self::Ticket, outcome: Outcome, now: &Now) {
         if let Given::Ticket(ticket) = ticket {

@@ -38,6 +38,7 @@ impl fmt::Display for Attempt {
     message = "`{Self}` cannot make a request of type `{R}` a second time",
     label = "not a replay strategy for this request",
     note = "the default, `Cloned`, needs `{R}: Clone`",
+    note = "a server that sends no request twice: `.replay(buttress::replay::Never)`",
     note = "else give `.replay(..)` a closure `|request: &{R}| -> Option<{R}>`, its parameter's type written out, or a `buttress::replay::Rebuild`"
 )]
 pub trait Replay<R> {
@@ -63,20 +64,60 @@ pub trait Replay<R> {
     }
 }
 
+/// A request that can be had twice, or not. Everything that is `Clone` can; implement it for a request that
+/// sometimes can.
+pub trait TryClone: Sized {
+    /// The same request, or nothing if it cannot be had, or must not be sent, twice.
+    fn try_clone(&self) -> Option<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<R: Clone> TryClone for R {
+    #[inline]
+    fn try_clone(&self) -> Option<Self> {
+        Some(self.clone())
+    }
+}
+
+/// Sends nothing twice: what a server does with the requests that it was sent.
+///
+/// ```
+/// use buttress::{Resilience, replay::Never};
+///
+/// let route: Resilience<_, Never> = Resilience::builder().bulkhead(64).replay(Never).build()?;
+/// # let _ = route;
+/// # Ok::<(), buttress::InvalidConfig>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Never;
+
+impl<R> Replay<R> for Never {
+    type Kept = std::convert::Infallible;
+
+    #[inline]
+    fn keep(&self, _: &mut R) -> Option<Self::Kept> {
+        None
+    }
+
+    fn again(&self, kept: &Self::Kept, _: Attempt) -> Option<R> {
+        match *kept {}
+    }
+}
+
 /// Clones the request: the default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cloned;
 
-impl<R: Clone> Replay<R> for Cloned {
+impl<R: TryClone> Replay<R> for Cloned {
     type Kept = R;
 
     #[inline]
     fn keep(&self, request: &mut R) -> Option<R> {
-        Some(request.clone())
+        request.try_clone()
     }
 
     fn again(&self, kept: &R, _: Attempt) -> Option<R> {
-        Some(kept.clone())
+        kept.try_clone()
     }
 
     fn last(&self, kept: R, _: Attempt) -> Option<R> {

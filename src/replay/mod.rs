@@ -6,6 +6,7 @@
 //! | strategy | for |
 //! |---|---|
 //! | [`Cloned`], the default | requests that are `Clone` |
+//! | [`Never`] | servers, which pass requests on once |
 //! | a closure `Fn(&Request) -> Option<Request>` | a `try_clone` that may say no, as of reqwest |
 //! | [`Rebuild`] | requests that cannot be cloned, made anew from some of their parts |
 //! | [`Numbered`] | any of these, with the attempt's number written into the request |
@@ -32,4 +33,4 @@ mod closure;
 mod keep;
 
 pub use closure::{Repeat, RepeatFlat};
-pub use keep::{Attempt, Cloned, Numbered, Rebuild, Replay};
+pub use keep::{Attempt, Cloned, Never, Numbered, Rebuild, Replay, TryClone};

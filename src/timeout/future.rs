@@ -135,8 +135,9 @@ impl Terms {
     pub(crate) fn tell<R, D: CarryDeadline<R>>(&self, strategy: &D, request: &mut R, now: &Now) {
         if D::WRITES {
             let own = Deadline::after_from(now.get(), Duration::from_nanos(self.limit));
-            if self.deadline.is_none_or(|deadline| own < deadline) {
-                strategy.write(request, own);
+            match self.deadline {
+                Some(deadline) if deadline <= own => strategy.refresh(request, deadline),
+                _ => strategy.write(request, own),
             }
         }
     }
