@@ -15,7 +15,7 @@ use sources::{Source, grouped, paths, sources, tokens};
 
 /// The floors of the house, from the ground up. A module imports from floors below its own; what else
 /// it may import stands in [`may_import`].
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 10] = [
     &["sys"],
     &[
         "classify", "error", "window", "backoff", "deadline", "header", "replay", "serial",
@@ -26,7 +26,8 @@ const FLOORS: [&[&str]; 9] = [
     &["pipeline"],
     &["document"],
     &["reload"],
-    &["http", "grpc"],
+    &["http"],
+    &["axum", "grpc", "reqwest"],
 ];
 
 const PATTERNS: &[&str] = &[

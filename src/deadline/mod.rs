@@ -13,6 +13,7 @@
 //! | a closure `Fn(&Request) -> Option<Deadline>` | what it returns | nothing |
 //! | [`ReadWrite`] of two closures | what the first returns | with the second |
 //! | `http::InExtensions` (feature `http`) | the request's extensions | the same |
+//! | `http::DeadlineHeader` (feature `http`) | a header, or the extensions if that is earlier | the header |
 //!
 //! ```
 //! use buttress::Deadline;

@@ -2,6 +2,7 @@
 
 use ::http::{Request, Response};
 
+use super::sent::Sent;
 use crate::{
     deadline::{CarryDeadline, instant::Deadline},
     fallback::Mark,
@@ -26,6 +27,19 @@ use crate::{
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InExtensions;
+
+/// The same through [`Resilient::request`](crate::pipeline::Resilient::request).
+impl<B> CarryDeadline<Sent<Request<B>>> for InExtensions {
+    const WRITES: bool = true;
+
+    fn read(&self, sent: &Sent<Request<B>>) -> Option<Deadline> {
+        self.read(sent.get_ref())
+    }
+
+    fn write(&self, sent: &mut Sent<Request<B>>, deadline: Deadline) {
+        self.write(sent.get_mut(), deadline);
+    }
+}
 
 impl<B> CarryDeadline<Request<B>> for InExtensions {
     const WRITES: bool = true;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::http::{HeaderValue, Response, StatusCode, header::RETRY_AFTER};
+use ::http::{HeaderMap, HeaderValue, Response, StatusCode, header::RETRY_AFTER};
 use httpdate::parse_http_date;
 
 use crate::{
@@ -97,7 +97,12 @@ fn asked_for<B>(response: &Response<B>) -> Option<Duration> {
         StatusCode::SERVICE_UNAVAILABLE,
     );
     let may = [busy, out].contains(&response.status());
-    let value = may.then(|| response.headers().get(RETRY_AFTER))??;
+    may.then(|| wait_in(response.headers()))?
+}
+
+/// The wait that these headers ask for.
+pub(super) fn wait_in(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?;
     let text = HeaderValue::to_str(value).map_err(|_| MALFORMED);
     ignore_malformed(text.and_then(|text| read(text, today)))
 }

@@ -15,6 +15,8 @@ pub(crate) mod handle;
 mod presets;
 #[cfg(feature = "reload")]
 pub(crate) mod remote;
+#[cfg(feature = "http")]
+pub(crate) mod run;
 mod send;
 mod service;
 mod snapshot;
