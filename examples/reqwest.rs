@@ -1,62 +1,60 @@
-//! A reqwest client behind a circuit breaker that judges by HTTP status, and its type in a struct.
+//! A reqwest client behind a whole pipeline: five patterns, judged as HTTP means it.
 //!
-//! `cargo run --example reqwest`
+//! `cargo run --example reqwest --features reqwest`
 
 use std::time::Duration;
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use buttress::{Adapt, Adapted, CircuitBreaker, Classify, Error, OnError, Outcome, guard::Guarded};
-use reqwest::{Client, Method, Request, Response, Url};
+use buttress::pipeline::{Config, Resilient};
+use buttress::{Error, Resilience, breaker, rate_limit};
+use reqwest::Client;
 use tokio::{net::TcpListener, sync::watch};
-use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
-
-/// A closure that captures nothing is a `fn`, and that has a name.
-type Judge = fn(Result<&Response, &Error<reqwest::Error>>) -> Outcome;
+use tower::{BoxError, Layer};
 
 struct Catalogue {
-    url: Url,
-    http: Guarded<Adapted<Client>, CircuitBreaker<Judge>>,
+    url: String,
+    http: Resilient<Client>,
 }
 
 impl Catalogue {
-    fn new(url: Url) -> Result<Self, BoxError> {
-        let judge: Judge = |result| match result.map(Response::status) {
-            // A server that cannot do it (501) or wants fewer of us (429) is not broken.
-            Ok(status) if status == StatusCode::NOT_IMPLEMENTED => Outcome::Success,
-            Ok(status) if status.is_server_error() => Outcome::Failure,
-            _ => OnError.classify(result),
-        };
-        let breaker = CircuitBreaker::builder()
+    fn new(url: String) -> Result<Self, BoxError> {
+        // The preset has a deadline, retries on a budget, a breaker, a bulkhead and a timeout of each attempt.
+        // The breaker is made small here, so that it opens while you watch.
+        let mut config = Config::standard();
+        config.rate_limit = Some(rate_limit::Config::per_second(200));
+        config.breaker = Some(quick());
+        let policy = Resilience::builder()
             .name("catalogue")
-            .count_window(10)
-            .open_for(Duration::from_millis(300))
-            .probes(2)
-            .classify(judge)
+            .config(config)
             .build()?;
-        // The timeout stands inside, so that the breaker hears of a server that hangs. `Adapt` goes
-        // innermost: it makes room for a refusal in an error type that is not ours.
-        let client = Client::builder().timeout(Duration::from_secs(1)).build()?;
-        let http = ServiceBuilder::new()
-            .layer(breaker)
-            .layer(Adapt)
-            .service(client);
+        // Who retries is the pipeline, on its budget; and no proxy stands before loopback.
+        let client = Client::builder().retry(reqwest::retry::never()).no_proxy();
+        let http = policy.layer(client.build()?);
         Ok(Self { url, http })
     }
 
-    async fn get(&mut self) -> Result<StatusCode, Error<reqwest::Error>> {
-        let request = Request::new(Method::GET, self.url.clone());
-        let response = self.http.ready().await?.call(request).await?;
+    async fn get(&self) -> Result<StatusCode, Error<reqwest::Error>> {
+        let request = self.http.get_ref().get(&self.url).build();
+        let response = self.http.execute(request.map_err(Error::Inner)?).await?;
         Ok(response.status())
     }
 }
 
+fn quick() -> breaker::Config {
+    let mut breaker = breaker::Config::default();
+    breaker.min_calls = 10;
+    breaker.open_for = Duration::from_millis(300);
+    breaker.probes = 2;
+    breaker
+}
+
 /// A server on loopback that answers with the status of the hour.
-async fn serve(status: watch::Receiver<StatusCode>) -> Result<Url, BoxError> {
+async fn serve(status: watch::Receiver<StatusCode>) -> Result<String, BoxError> {
     let answer =
         |State(status): State<watch::Receiver<StatusCode>>| async move { *status.borrow() };
     let app = Router::new().route("/", get(answer)).with_state(status);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let url = format!("http://{}/", listener.local_addr()?).parse()?;
+    let url = format!("http://{}/", listener.local_addr()?);
     tokio::spawn(async { axum::serve(listener, app).await });
     Ok(url)
 }
@@ -64,9 +62,9 @@ async fn serve(status: watch::Receiver<StatusCode>) -> Result<Url, BoxError> {
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let (hour, status) = watch::channel(StatusCode::OK);
-    let mut catalogue = Catalogue::new(serve(status).await?)?;
+    let catalogue = Catalogue::new(serve(status).await?)?;
 
-    for (status, calls) in [(200, 3), (429, 4), (501, 4), (503, 9), (200, 9)] {
+    for (status, calls) in [(200, 3), (404, 3), (501, 3), (503, 9), (200, 9)] {
         hour.send(status.try_into()?)?;
         println!("the server answers {status}");
         for _ in 0..calls {
@@ -78,5 +76,6 @@ async fn main() -> Result<(), BoxError> {
             tokio::time::sleep(Duration::from_millis(40)).await;
         }
     }
+    println!("{:#?}", catalogue.http.resilience().snapshot().breaker);
     Ok(())
 }

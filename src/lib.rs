@@ -8,7 +8,8 @@
 #![doc = include_str!("../examples/tower.rs")]
 //! ```
 //!
-//! A reqwest client (`examples/reqwest.rs`):
+//! A reqwest client (`examples/reqwest.rs`; others under `examples/`: hyper, axum, grpc, and `gateway`, a reverse
+//! proxy to start one's own from):
 //!
 //! ```no_run
 #![doc = include_str!("../examples/reqwest.rs")]
@@ -44,6 +45,8 @@ pub mod rate_limit;
 #[cfg(feature = "reload")]
 pub mod reload;
 pub mod replay;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
 pub mod retry;
 pub mod telemetry;
 pub mod timeout;
