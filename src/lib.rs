@@ -23,6 +23,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "axum")]
+pub mod axum;
 pub mod backoff;
 pub mod breaker;
 pub mod budget;
