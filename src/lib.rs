@@ -33,6 +33,8 @@ pub mod deadline;
 #[cfg(feature = "serde")]
 pub mod document;
 pub mod fallback;
+#[cfg(feature = "tonic")]
+pub mod grpc;
 pub mod guard;
 #[cfg(any(doc, doctest))]
 pub mod guide;
