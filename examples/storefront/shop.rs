@@ -7,16 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, serve};
-use buttress::{Adapt, Adapted, Classify, Error, InvalidConfig, Outcome, Resilience};
-use reqwest::Request;
+use buttress::pipeline::Resilient;
+use buttress::{Error, InvalidConfig, Resilience};
+use reqwest::{Method, Request, Url};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tower::{Layer, ServiceExt};
+use tower::Layer;
 
 use crate::fault::Mood;
 use crate::service::Service;
@@ -25,82 +24,57 @@ use crate::slots::{Slots, take_slot};
 /// The same in every copy.
 pub const CLIENT_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// What stands around the member client: any patterns, in the order that works.
-pub type Protection = Resilience<Judge, Again>;
+/// What stands around the member client: any patterns, in the order that works. What a failure is, and which
+/// requests are sent once more, is HTTP's to say: nothing of that is said here.
+pub type Protection = Resilience;
 
-/// How a request is sent once more: not one whose body is a stream.
-pub type Again = fn(&Request) -> Option<Request>;
-
-/// Code says what a failure is, and how a request is sent once more. Which patterns there are and all
-/// their numbers are said by the file, under this name.
+/// Which patterns there are and all their numbers are said by the file, under this name.
 pub fn protection(name: &str) -> Result<Protection, InvalidConfig> {
-    Resilience::builder()
-        .name(name)
-        .classify(Judge)
-        .replay(Request::try_clone as Again)
-        .build()
+    Resilience::builder().name(name).build()
 }
 
-/// To reqwest a 500 is an answer like any other; to us it is a failure.
-#[derive(Clone)]
-pub struct Judge;
-
-impl Classify<reqwest::Response, Error<reqwest::Error>> for Judge {
-    fn classify(&self, result: Result<&reqwest::Response, &Error<reqwest::Error>>) -> Outcome {
-        match result {
-            Ok(response) if response.status().is_server_error() => Outcome::Failure,
-            Ok(_) => Outcome::Success,
-            Err(_) => Outcome::Failure,
-        }
-    }
-}
-
-/// What a service is asked with: any tower service for reqwest's requests, protected or not.
+/// What a service is asked with: reqwest's client, protected or not.
 pub trait Client: Send + Sync + 'static {
-    fn get(
-        &self,
-        url: reqwest::Url,
-    ) -> impl Future<Output = Result<reqwest::Response, Error<reqwest::Error>>> + Send;
+    fn get(&self, url: Url) -> impl Future<Output = Answer<reqwest::Response>> + Send;
 }
 
-impl<S> Client for S
-where
-    S: tower::Service<Request, Response = reqwest::Response, Error = Error<reqwest::Error>>,
-    S: Clone + Send + Sync + 'static,
-    S::Future: Send,
-{
-    fn get(
-        &self,
-        url: reqwest::Url,
-    ) -> impl Future<Output = Result<reqwest::Response, Error<reqwest::Error>>> + Send {
-        let request = Request::new(reqwest::Method::GET, url);
-        self.clone().oneshot(request)
+/// As a page's answer: a refusal is 503 (or 429, 504) with its reason, a broken service 502.
+pub type Answer<T> = Result<T, Error<reqwest::Error>>;
+
+impl Client for Resilient<reqwest::Client> {
+    fn get(&self, url: Url) -> impl Future<Output = Answer<reqwest::Response>> + Send {
+        self.execute(Request::new(Method::GET, url))
     }
 }
 
-pub type Http = Adapted<reqwest::Client>;
+impl Client for reqwest::Client {
+    async fn get(&self, url: Url) -> Answer<reqwest::Response> {
+        let request = Request::new(Method::GET, url);
+        self.execute(request).await.map_err(Error::Inner)
+    }
+}
 
 /// The timeout is innermost, so that the breaker hears it as a failure. It is the client's and not the
-/// pipeline's, since the copy without protection has the same.
-pub fn http() -> reqwest::Result<Http> {
-    let http = reqwest::Client::builder()
+/// pipeline's, since the copy without protection has the same. Who retries is the pipeline, if anybody.
+pub fn http() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
         .no_proxy()
         .timeout(CLIENT_TIMEOUT)
-        .build()?;
-    Ok(Adapt.layer(http))
+        .retry(reqwest::retry::never())
+        .build()
 }
 
 pub struct Dependency<C> {
     client: C,
-    url: reqwest::Url,
+    url: Url,
 }
 
 impl<C: Client> Dependency<C> {
-    pub fn new(url: reqwest::Url, client: C) -> Self {
+    pub fn new(url: Url, client: C) -> Self {
         Self { client, url }
     }
 
-    pub async fn ask(&self) -> Result<String, Error<reqwest::Error>> {
+    pub async fn ask(&self) -> Answer<String> {
         let response = self.client.get(self.url.clone()).await?;
         let response = response.error_for_status().map_err(Error::Inner)?;
         response.text().await.map_err(Error::Inner)
@@ -108,46 +82,20 @@ impl<C: Client> Dependency<C> {
 }
 
 struct Gateway<M> {
-    catalogue: Dependency<Http>,
+    catalogue: Dependency<reqwest::Client>,
     member: Dependency<M>,
-    order: Dependency<Http>,
+    order: Dependency<reqwest::Client>,
 }
 
 /// The page that must survive: it never asks the member service.
-async fn product_list<M: Client>(
-    State(gateway): State<Arc<Gateway<M>>>,
-) -> Result<String, Unavailable> {
-    Ok(gateway.catalogue.ask().await?)
+async fn product_list<M: Client>(State(gateway): State<Arc<Gateway<M>>>) -> Answer<String> {
+    gateway.catalogue.ask().await
 }
 
-async fn member_page<M: Client>(
-    State(gateway): State<Arc<Gateway<M>>>,
-) -> Result<String, Unavailable> {
+async fn member_page<M: Client>(State(gateway): State<Arc<Gateway<M>>>) -> Answer<String> {
     let member = gateway.member.ask().await?;
     let orders = gateway.order.ask().await?;
     Ok(format!("{member}\n{orders}"))
-}
-
-struct Unavailable(Error<reqwest::Error>);
-
-impl From<Error<reqwest::Error>> for Unavailable {
-    fn from(error: Error<reqwest::Error>) -> Self {
-        Self(error)
-    }
-}
-
-impl IntoResponse for Unavailable {
-    fn into_response(self) -> Response {
-        match self.0 {
-            Error::Rejected(rejected) => {
-                (StatusCode::SERVICE_UNAVAILABLE, rejected.to_string()).into_response()
-            }
-            Error::Inner(error) if error.is_timeout() => {
-                StatusCode::GATEWAY_TIMEOUT.into_response()
-            }
-            Error::Inner(_) => StatusCode::BAD_GATEWAY.into_response(),
-        }
-    }
 }
 
 /// A running copy of the shop.
@@ -166,7 +114,7 @@ impl Shop {
         mood: &watch::Sender<Mood>,
     ) -> Result<Self, Box<dyn error::Error>>
     where
-        L: Layer<Http, Service: Client>,
+        L: Layer<reqwest::Client, Service: Client>,
     {
         let well = watch::Sender::new(Mood::Well);
         let catalogue = Service::start(&well)?;
