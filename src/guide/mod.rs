@@ -55,3 +55,7 @@ pub mod names {
 pub mod without_tower {
     #![doc = include_str!("without_tower.md")]
 }
+
+pub mod http_and_grpc {
+    #![doc = include_str!("http_and_grpc.md")]
+}
