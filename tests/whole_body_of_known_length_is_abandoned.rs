@@ -7,7 +7,7 @@ use std::convert::Infallible;
 
 use buttress::{
     CircuitBreaker,
-    http::{Adapt, after_body, respond},
+    http::{Adapt, after_body},
 };
 use bytes::Bytes;
 use futures::stream;
@@ -62,6 +62,7 @@ async fn a_body_that_was_read_to_its_announced_length_has_ended() {
 #[tokio::test]
 async fn a_server_counts_its_successes() {
     use axum::{Router, routing::get};
+    use buttress::http::respond;
 
     let breaker = CircuitBreaker::builder().build().unwrap();
     let file = || async {
