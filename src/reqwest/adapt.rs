@@ -1,16 +1,12 @@
 //! The innermost layer over a client of reqwest.
 
-use std::{
-    error::Error as _,
-    task::{Context, Poll},
-};
+use std::error::Error as _;
 
 use ::http::{HeaderMap, Method, StatusCode};
 use ::reqwest::{Error, Request, Response};
-use futures::future::{MapErr, TryFutureExt};
-use tower::{Layer, Service};
+use tower::Layer;
 
-use crate::http::{Fault, RequestHead, ResponseHead};
+use crate::http::{self, AdaptedBy, Fault, RequestHead, ResponseHead};
 
 impl RequestHead for Request {
     fn method(&self) -> &Method {
@@ -91,29 +87,9 @@ impl<S> Layer<S> for Adapt {
     type Service = Adapted<S>;
 
     fn layer(&self, inner: S) -> Adapted<S> {
-        Adapted { inner }
+        http::Adapt::by(fault as _).layer(inner)
     }
 }
 
 /// A client under [`Adapt`].
-#[derive(Debug, Clone)]
-pub struct Adapted<S> {
-    inner: S,
-}
-
-impl<S> Service<Request> for Adapted<S>
-where
-    S: Service<Request, Error = Error>,
-{
-    type Response = S::Response;
-    type Error = Fault<Error>;
-    type Future = MapErr<S::Future, fn(Error) -> Fault<Error>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault<Error>>> {
-        self.inner.poll_ready(cx).map_err(fault)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        self.inner.call(request).map_err(fault)
-    }
-}
+pub type Adapted<S> = AdaptedBy<S, fn(Error) -> Fault<Error>>;
